@@ -37,6 +37,14 @@ pub enum Phase {
     Drain,
 }
 
+impl Phase {
+    /// Whether what happens then counts for verdicts and figures: load runs, and the cluster is up.
+    #[must_use]
+    pub fn is_measured(self) -> bool {
+        matches!(self, Self::Measure | Self::Heal)
+    }
+}
+
 /// A histogram of one latency for one client group in one phase.
 #[derive(Debug, Clone)]
 pub struct LatencySeries {

@@ -187,6 +187,12 @@ impl GroupCoordinator {
         group.roster.classic()?.named(instance)
     }
 
+    /// A group in the classic protocol.
+    pub(crate) fn classic_group(&self, id: &str) -> Option<ClassicGroupView<'_>> {
+        self.readable()
+            .find_map(|state| Some(state.groups.get(id)?.roster.classic()?.view(state.epoch)))
+    }
+
     /// Groups in the classic protocol.
     pub(crate) fn classic_groups(&self) -> impl Iterator<Item = ClassicGroupView<'_>> {
         self.readable().flat_map(|state| {

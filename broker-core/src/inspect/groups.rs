@@ -187,6 +187,12 @@ impl Broker {
         self.role()?.groups.classic_member(group, member)
     }
 
+    /// A group in the classic protocol that is coordinated here, and loaded.
+    #[must_use]
+    pub fn classic_group(&self, group: &str) -> Option<ClassicGroupView<'_>> {
+        self.role()?.groups.classic_group(group)
+    }
+
     /// Groups in the classic protocol that are coordinated here.
     pub fn classic_groups(&self) -> impl Iterator<Item = ClassicGroupView<'_>> {
         self.role().into_iter().flat_map(|role| role.groups.classic_groups())

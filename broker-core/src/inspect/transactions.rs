@@ -2,6 +2,7 @@
 
 use crate::broker::Broker;
 use crate::ids::{LeaderEpoch, TopicPartition};
+use crate::inspect::TransactionView;
 use crate::protocol::{ProducerIdAndEpoch, TransactionState};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -27,6 +28,24 @@ pub struct TransactionalIdView {
     pub timeout_ms: i32,
     /// Whether the log is being told of a change.
     pub is_changing: bool,
+}
+
+impl TransactionalIdView {
+    /// What a log has of it.
+    #[must_use]
+    pub fn written(self) -> TransactionView {
+        let is_epoch_each = self.is_epoch_each;
+        TransactionView {
+            producer: self.producer,
+            state: self.state,
+            partitions: self.partitions.into_iter().collect(),
+            began_ms: self.began_ms,
+            timeout_ms: self.timeout_ms,
+            is_epoch_each,
+            previous_producer_id: is_epoch_each.then_some(self.last.id),
+            next_producer_id: self.next_id.filter(|_| is_epoch_each),
+        }
+    }
 }
 
 /// A partition of `__transaction_state` that a broker coordinates.

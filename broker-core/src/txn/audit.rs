@@ -2,7 +2,7 @@
 //! checkers.
 
 use super::coordinator::{LogPartition, TransactionCoordinator};
-use super::state::{Transaction, Values};
+use super::state::Transaction;
 use crate::ids::{NO_EPOCH, TopicPartition};
 use crate::inspect::{TransactionView, TransactionalIdView, TransactionsLogView};
 use crate::metadata::MetadataImage;
@@ -100,22 +100,9 @@ impl Transaction {
 
 impl LogPartition {
     fn views(&self) -> BTreeMap<Arc<str>, TransactionView> {
-        let view = |values: &Values| {
-            let is_epoch_each = values.rules == TransactionRules::EpochEach;
-            TransactionView {
-                producer: values.producer,
-                state: values.state,
-                partitions: values.partitions.iter().cloned().collect(),
-                began_ms: values.start_ms,
-                timeout_ms: values.timeout_ms,
-                is_epoch_each,
-                previous_producer_id: is_epoch_each.then_some(values.last.id),
-                next_producer_id: values.next_id.filter(|_| is_epoch_each),
-            }
-        };
         let written =
             self.transactions.iter().filter(|(_, known)| known.values.producer.epoch >= 0);
-        written.map(|(id, known)| (Arc::clone(id), view(&known.values))).collect()
+        written.map(|(id, known)| (Arc::clone(id), known.view().written())).collect()
     }
 }
 

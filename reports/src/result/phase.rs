@@ -64,7 +64,7 @@ impl Scope {
 
     pub(crate) fn covers(self, phase: Phase) -> bool {
         match self {
-            Self::Measured => matches!(phase, Phase::Measure | Phase::Heal),
+            Self::Measured => phase.is_measured(),
             Self::Only(only) => only == phase,
         }
     }

@@ -1,7 +1,7 @@
 //! Remote storage in the result.
 
 use super::{Milli, RemoteStorage};
-use crate::recording::{BrokerSecond, Phase, Recording};
+use crate::recording::{BrokerSecond, Recording};
 
 const MB: i128 = 1_000_000;
 const GB: i128 = 1_000_000_000;
@@ -11,7 +11,7 @@ pub(super) fn of(recording: &Recording) -> Option<RemoteStorage> {
     let totals = recording.remote.as_ref()?;
     let measured = || {
         let seconds = recording.seconds.iter();
-        seconds.filter(|second| matches!(second.phase, Phase::Measure | Phase::Heal))
+        seconds.filter(|second| second.phase.is_measured())
     };
     let rates = |of: fn(&BrokerSecond) -> u64| {
         let bytes: Vec<i128> = measured()

@@ -18,7 +18,7 @@ pub(crate) const PROMISE: Promise = Promise {
 const HOLES_MAX: usize = 256;
 
 /// A consumer group that reads a partition.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Reader {
     /// Index into the plan.
     pub(crate) group: usize,
@@ -40,16 +40,7 @@ pub(crate) struct Reader {
 
 impl Reader {
     pub(crate) fn new(group: usize) -> Self {
-        Self {
-            group,
-            reached: None,
-            hint: 0,
-            committed: None,
-            first_committed_ns: None,
-            in_doubt: BTreeMap::new(),
-            fell_back: false,
-            holes: Vec::new(),
-        }
+        Self { group, ..Self::default() }
     }
 
     /// A position to begin with. A member that comes back before its group has committed anything

@@ -163,8 +163,6 @@ pub(crate) struct Partition {
     pub(crate) is_gapless: bool,
     /// Whether an administrator deletes records of it: less is kept than retention would keep.
     pub(crate) is_trimmed: bool,
-    /// Whether coordinators keep transactions there.
-    pub(crate) is_transactions_log: bool,
     /// Who led in which epoch.
     pub(crate) leaders: BTreeMap<LeaderEpoch, i32>,
     /// Leader epochs of replicas that were cut below their high watermark. Such a leader has forgotten producers,
@@ -210,7 +208,6 @@ impl Partition {
             controller_epoch: NO_EPOCH,
             is_gapless: true,
             is_trimmed: false,
-            is_transactions_log: false,
             leaders: BTreeMap::new(),
             guessed_in: BTreeSet::new(),
             void: None,

@@ -91,7 +91,7 @@ pub struct Checkers {
     /// The partitions of `__consumer_offsets`.
     pub(super) positions: Vec<usize>,
     /// The partitions of `__transaction_state`.
-    coordinators: Vec<usize>,
+    pub(super) coordinators: Vec<usize>,
     /// One of them has been where Kafka promises nothing, or is kept for a short time only: positions may be gone.
     pub(super) positions_void: bool,
     /// A coordinator that did not know of its successor ended then, ns.
@@ -225,7 +225,6 @@ impl Checkers {
         partition.label = format!("{topic}-{}", tp.partition);
         partition.is_gapless = !topic.starts_with("__") && !self.compacted.contains_key(topic);
         partition.is_trimmed = self.trimmed.contains(topic);
-        partition.is_transactions_log = topic == TRANSACTIONS_TOPIC;
         partition.ages = self.aged.get(topic).map(|retention_ms| Ages::new(*retention_ms));
         let lowest = self.lowest_min_isr.get(topic).copied().unwrap_or(min_isr);
         partition.min_isr = min_isr.min(lowest).max(1);

@@ -299,7 +299,7 @@ impl Recorder {
         self.transfer.measured_ns = measured_end_ns.saturating_sub(self.phases.warmup_end_ns);
         let (seconds, response_intervals) = self.timeline.finish();
         for second in &seconds {
-            if matches!(second.phase, Phase::Measure | Phase::Heal) {
+            if second.phase.is_measured() {
                 let brokers = second.brokers.iter();
                 self.transfer.in_bytes += brokers.clone().map(|b| b.bytes_in).sum::<u64>();
                 self.transfer.out_bytes += brokers.clone().map(|b| b.bytes_out).sum::<u64>();

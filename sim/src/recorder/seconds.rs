@@ -8,7 +8,7 @@ use super::collect::SecondGauges;
 use super::delivery::Delivery;
 use super::failures::Failures;
 use crate::client::BatchDone;
-use stormglass_reports::recording::{GroupSecond, Interval, Phase, Second, SecondLatency};
+use stormglass_reports::recording::{GroupSecond, Interval, Second, SecondLatency};
 
 const NS_PER_SECOND: u64 = 1_000_000_000;
 /// Intervals merge 2^3 buckets: under 0.8 % apart, and an hour of them stays small.
@@ -124,7 +124,7 @@ impl Timeline {
         let groups: Vec<GroupSecond> = groups.collect();
         let failed = std::mem::take(&mut current.failed);
         let failed_records = failed.total();
-        if matches!(phase, Phase::Measure | Phase::Heal) {
+        if phase.is_measured() {
             self.failures.add(failed);
         }
         self.intervals.push(Interval { index, counts: interval_counts(&current.response) });
@@ -179,6 +179,7 @@ mod tests {
     use super::super::buckets::bucket_of;
     use super::*;
     use crate::recorder::testing::{batch_done, tp};
+    use stormglass_reports::recording::Phase;
 
     fn gauges(index: u32) -> SecondGauges {
         SecondGauges {

@@ -5,7 +5,6 @@ use super::World;
 use super::event::Event;
 use stormglass_broker_core::ids::ConnectionId;
 use stormglass_broker_core::protocol::Response;
-use stormglass_reports::recording::Phase;
 
 /// Answers that quotas held back, by direction.
 #[derive(Debug, Clone, Copy, Default)]
@@ -33,8 +32,8 @@ impl World {
         throttle_ms: u32,
         response: Option<&Response>,
     ) {
-        let is_measured = self.origin_ns != u64::MAX
-            && matches!(self.phase_at(self.now - self.origin_ns), Phase::Measure | Phase::Heal);
+        let is_measured =
+            self.origin_ns != u64::MAX && self.phase_at(self.now - self.origin_ns).is_measured();
         let at = &mut self.nodes[node as usize];
         let held = match response {
             Some(Response::Fetch(_)) => &mut at.throttled.fetch,

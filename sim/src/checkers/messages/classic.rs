@@ -37,7 +37,7 @@ impl Before {
             _ => return None,
         };
         if let (Request::JoinGroup(_), true, Some(name)) = (request, member.is_empty(), instance) {
-            let group = broker.classic_groups().find(|of| of.group == group)?;
+            let group = broker.classic_group(group)?;
             return Self::of_name(&group, name);
         }
         let known = broker.classic_member(group, member)?;
@@ -45,10 +45,10 @@ impl Before {
             return None; // it may give up, or is another one
         }
         let (calls, places) = match request {
-            Request::JoinGroup(asked) if has_right_clocks => {
-                (calls(&known, asked), Places::of(broker, group))
+            Request::JoinGroup(asked) => {
+                let places = has_right_clocks.then(|| Places::of(broker, group));
+                (calls(&known, asked), places.unwrap_or_default())
             }
-            Request::JoinGroup(asked) => (calls(&known, asked), Places::default()),
             _ => (false, Places::default()),
         };
         Some(Self { generation: known.generation, calls, has_left: false, places })
@@ -89,8 +89,8 @@ impl Before {
         if self.has_left || !is_next {
             return;
         }
-        let mut groups = by.broker.classic_groups();
-        let next = groups.find(|of| *of.group == asked.group && joined::is_in(of, answer));
+        let next = by.broker.classic_group(&asked.group);
+        let next = next.filter(|of| joined::is_in(of, answer));
         let now = Instant::from_nanos(by.disk_now_ns);
         let lost = next.and_then(|next| self.places.lost(&next, now));
         says.rule(lost.is_none(), &|| {
@@ -243,7 +243,7 @@ fn has_synced(
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{broken_by, join_request};
+    use super::super::tests::{broken_by, classic_group, join_request};
     use super::*;
     use bytes::Bytes;
 
@@ -312,19 +312,8 @@ mod tests {
         use GroupState::{CompletingRebalance, PreparingRebalance, Stable};
         let (group, name): (Arc<str>, Arc<str>) = ("g".into(), "n".into());
         let calls = |state, asked: &str| {
-            let view = ClassicGroupView {
-                group: &group,
-                epoch: 1,
-                state,
-                generation: 4,
-                is_put_off: false,
-                is_logged: true,
-                protocol: None,
-                leader: None,
-                members: Vec::new(),
-                places: Vec::new(),
-                instances: vec![(&name, Instant::ZERO)],
-            };
+            let instances = vec![(&name, Instant::ZERO)];
+            let view = ClassicGroupView { state, instances, ..classic_group(&group) };
             Before::of_name(&view, &Arc::from(asked)).map(|before| before.calls)
         };
         let [preparing, completing, stable] =

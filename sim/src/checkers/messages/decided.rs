@@ -7,9 +7,7 @@ use super::{Speaker, Talk};
 use rustc_hash::FxHashMap;
 use std::iter;
 use stormglass_broker_core::ids::LeaderEpoch;
-use stormglass_broker_core::inspect::{
-    TransactionView, TransactionalIdView, transactions_from_log,
-};
+use stormglass_broker_core::inspect::{TransactionView, transactions_from_log};
 use stormglass_broker_core::protocol::WriteTxnMarkersRequest;
 use stormglass_broker_core::records::Records;
 
@@ -69,7 +67,7 @@ impl Decided {
             let known = by.broker.transactional_id_of(marker.producer.id);
             let known = known.filter(|known| known.state.is_ending() && !known.is_changing);
             let Some(known) = known else { continue };
-            let (epoch, view) = (marker.coordinator_epoch, as_written(&known));
+            let (epoch, view) = (marker.coordinator_epoch, known.written());
             self.goes_by(End { node: by.node, epoch, view });
         }
     }
@@ -82,21 +80,6 @@ impl Decided {
             let written = written.view.clone();
             self.doubts.push(Doubt { end, written });
         }
-    }
-}
-
-/// What a log has of a transactional id.
-fn as_written(known: &TransactionalIdView) -> TransactionView {
-    let is_epoch_each = known.is_epoch_each;
-    TransactionView {
-        producer: known.producer,
-        state: known.state,
-        partitions: known.partitions.iter().cloned().collect(),
-        began_ms: known.began_ms,
-        timeout_ms: known.timeout_ms,
-        is_epoch_each,
-        previous_producer_id: is_epoch_each.then_some(known.last.id),
-        next_producer_id: known.next_id.filter(|_| is_epoch_each),
     }
 }
 
@@ -117,6 +100,7 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
     use std::sync::Arc;
+    use stormglass_broker_core::inspect::TransactionalIdView;
     use stormglass_broker_core::protocol::{ProducerIdAndEpoch, TransactionState};
 
     fn known(next_id: Option<i64>) -> TransactionalIdView {
@@ -134,7 +118,7 @@ mod tests {
     }
 
     fn end(epoch: LeaderEpoch, next_id: Option<i64>) -> End {
-        End { node: 1, epoch, view: as_written(&known(next_id)) }
+        End { node: 1, epoch, view: known(next_id).written() }
     }
 
     /// How many ends are not what was written.
@@ -162,7 +146,7 @@ mod tests {
     #[test]
     fn what_is_written_is_heard_of_after_what_is_said() {
         let mut decided = Decided::default();
-        let before = TransactionView { began_ms: 100, ..as_written(&known(None)) };
+        let before = TransactionView { began_ms: 100, ..known(None).written() };
         decided.is_written(End { view: before, ..end(4, None) });
         decided.goes_by(end(4, Some(9)));
         decided.is_written(end(4, Some(9)));

@@ -56,8 +56,8 @@ pub(super) fn answer(says: &mut Says<'_>, by: Speaker<'_>, asked: &Request, answ
     if !answer.error.is_ok() {
         return;
     }
-    let mut groups = by.broker.classic_groups();
-    let Some(group) = groups.find(|of| *of.group == asked.group && is_in(of, answer)) else {
+    let group = by.broker.classic_group(&asked.group);
+    let Some(group) = group.filter(|of| is_in(of, answer)) else {
         return; // more has happened
     };
     let wrong = flaw(&group, asked, answer);
@@ -119,7 +119,7 @@ fn flaw(
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{broken_by, join_request};
+    use super::super::tests::{broken_by, classic_group, join_request};
     use super::*;
     use bytes::Bytes;
     use stormglass_broker_core::error::ErrorCode;
@@ -161,17 +161,11 @@ mod tests {
             assignment: &assignment,
         });
         let view = ClassicGroupView {
-            group: &group,
-            epoch: 1,
-            state: GroupState::CompletingRebalance,
-            generation: 4,
-            is_put_off: false,
-            is_logged: true,
             protocol: Some(&protocol),
             leader: Some(&leader),
             members: ids.iter().collect(),
             places: place.collect(),
-            instances: Vec::new(),
+            ..classic_group(&group)
         };
         assert!(is_in(&view, answer));
         flaw(&view, &joins(can_skip), answer)

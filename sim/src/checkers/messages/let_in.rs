@@ -185,7 +185,7 @@ impl Checkers {
         (at, tp): (usize, TopicPartition),
         records: &Records,
     ) {
-        if self.partitions[at].is_transactions_log {
+        if self.coordinators.contains(&at) {
             self.talk.decided.wrote(node, records);
         }
         for batch in records.batches().iter().filter(|batch| batch.header.is_transactional()) {
@@ -297,7 +297,7 @@ mod tests {
         let of = (0..).zip(names).map(|(index, name)| {
             checkers.topic(tp(index), name, 1);
             let at = checkers.partition(tp(index));
-            checkers.partitions[at].is_transactions_log
+            checkers.coordinators.contains(&at)
         });
         assert!(of.eq([true, false, false]));
     }

@@ -18,16 +18,13 @@ pub(super) struct Places(Vec<(Arc<str>, Instant)>);
 impl Places {
     /// As somebody asks to join. Who has not been in a generation yet may be given up before its session is over.
     pub(super) fn of(broker: &Broker, group: &str) -> Self {
-        let Some(view) = broker.classic_groups().find(|of| **of.group == *group) else {
-            return Self::default();
-        };
-        let named = view.places.iter().filter(|place| place.instance.is_some());
-        let named = named.filter_map(|place| {
-            let known = broker.classic_member(group, place.id).filter(|known| !known.is_new)?;
-            let until = broker.member_session(group, place.id)?;
-            Some((Arc::clone(known.instance?), until))
+        let view = broker.classic_group(group);
+        let stay = view.iter().flat_map(|view| &view.instances).filter(|(name, _)| {
+            let id = broker.member_named(group, name);
+            let known = id.and_then(|id| broker.classic_member(group, id));
+            known.is_some_and(|known| !known.is_new)
         });
-        Self(named.collect())
+        Self(stay.map(|(name, until)| (Arc::clone(name), *until)).collect())
     }
 
     /// A member that has no place in the next generation, though its session goes on.
@@ -40,8 +37,8 @@ impl Places {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::classic_group;
     use super::*;
-    use stormglass_broker_core::protocol::GroupState;
 
     #[test]
     fn a_static_member_has_a_place_in_the_next_generation_while_its_session_lasts() {
@@ -49,19 +46,8 @@ mod tests {
         let (group, a, b): (Arc<str>, Arc<str>, Arc<str>) = ("g".into(), "a".into(), "b".into());
         let places = Places(vec![(Arc::clone(&a), at(900)), (Arc::clone(&b), at(2_000))]);
         let lost = |names: &[&Arc<str>], now_ms: u64| {
-            let next = ClassicGroupView {
-                group: &group,
-                epoch: 1,
-                state: GroupState::CompletingRebalance,
-                generation: 5,
-                is_put_off: false,
-                is_logged: true,
-                protocol: None,
-                leader: None,
-                members: Vec::new(),
-                places: Vec::new(),
-                instances: names.iter().map(|name| (*name, at(9_000))).collect(),
-            };
+            let instances = names.iter().map(|name| (*name, at(9_000))).collect();
+            let next = ClassicGroupView { instances, ..classic_group(&group) };
             places.lost(&next, at(now_ms)).cloned()
         };
         assert_eq!(lost(&[&a, &b], 500), None);

@@ -2,6 +2,7 @@
 
 use super::metadata::says;
 use super::{Moment, NodeView, Unaware};
+use crate::checkers::compaction::Keys;
 use crate::checkers::ledger::Ledger;
 use crate::checkers::partition::Partition;
 use crate::checkers::suite::OFFSETS_TOPIC;
@@ -92,14 +93,20 @@ fn misgiven(
         .filter(|_| !may_be_torn(partitions, group.group))
 }
 
+/// Whether something holds of the keys of a log in which coordinators keep groups.
+fn any_log(partitions: &[Partition], holds: impl Fn(&Partition, &Keys) -> bool) -> bool {
+    let mut logs = partitions.iter().filter(|p| p.label.starts_with(OFFSETS_TOPIC));
+    logs.any(|p| p.keys.as_ref().is_some_and(|keys| holds(p, keys)))
+}
+
 /// Whether a coordinator may know a group in part only: where an election without promises took away records of it,
 /// the cleaner of a replica may have taken before what they replaced. Whoever leads with such a log may load a member
 /// without its target, and equal epochs of the group and its targets, until something makes it share out anew, in Kafka
 /// as here (hunt seed 9014942).
 fn may_be_torn(partitions: &[Partition], group: &str) -> bool {
-    partitions.iter().filter(|p| p.label.starts_with(OFFSETS_TOPIC)).any(|p| {
+    any_log(partitions, |p, keys| {
         let is_lost = |epoch, offset| p.losses.are_void(epoch, offset);
-        p.keys.as_ref().is_some_and(|keys| keys.lost_any(|key| is_of(key, group), is_lost))
+        keys.lost_any(|key| is_of(key, group), is_lost)
     })
 }
 
@@ -117,10 +124,9 @@ fn may_be_back(partitions: &[Partition], now_ns: u64, (group, member): (&str, &s
 /// found it a target anew, which says nothing of what it has; that may be another's by now (hunt seed 28000282).
 fn may_have_had(partitions: &[Partition], (group, member): (&str, &str)) -> bool {
     let (target, current) = (target_key(group, member), current_key(group, member));
-    partitions.iter().filter(|p| p.label.starts_with(OFFSETS_TOPIC)).any(|p| {
-        let (keys, committed) = (p.keys.as_ref(), (&p.committed, p.exposed()));
+    any_log(partitions, |p, keys| {
         let of = (&target[..], |key: &[u8]| *key == current[..]);
-        keys.is_some_and(|keys| keys.may_rest_on_deleted(of, committed, LeaderEpoch::MAX))
+        keys.may_rest_on_deleted(of, (&p.committed, p.exposed()), LeaderEpoch::MAX)
     })
 }
 
@@ -133,21 +139,16 @@ fn may_have_had_others(partitions: &[Partition], group: &ConsumerGroupView<'_>) 
     let known: BTreeSet<_> = group.members.iter().map(|of| member_key(id, of.id)).collect();
     let members = members_key(id);
     let is_other = |key: &[u8]| key.starts_with(&members) && !known.contains(key);
-    partitions.iter().filter(|p| p.label.starts_with(OFFSETS_TOPIC)).any(|p| {
-        let (keys, committed) = (p.keys.as_ref(), (&p.committed, p.exposed()));
-        keys.is_some_and(|keys| {
-            keys.may_rest_on_deleted((&target_epoch[..], is_other), committed, group.epoch)
-        })
+    any_log(partitions, |p, keys| {
+        let of = (&target_epoch[..], is_other);
+        keys.may_rest_on_deleted(of, (&p.committed, p.exposed()), group.epoch)
     })
 }
 
 /// Whether a record was deleted, and that may have been compacted away while a replica was away, which has the record
 /// still.
 fn is_over(partitions: &[Partition], now_ns: u64, key: &[u8]) -> bool {
-    partitions.iter().filter(|p| p.label.starts_with(OFFSETS_TOPIC)).any(|p| {
-        let keys = p.keys.as_ref();
-        keys.is_some_and(|keys| keys.is_deleted(key, (&p.committed, p.exposed()), now_ns))
-    })
+    any_log(partitions, |p, keys| keys.is_deleted(key, (&p.committed, p.exposed()), now_ns))
 }
 
 /// The key of the record that has a group's epoch (`ConsumerGroupMetadataKey`).
@@ -319,7 +320,6 @@ fn unknown(group: &ConsumerGroupView<'_>, image: &MetadataImage) -> Option<Strin
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkers::compaction::Keys;
     use crate::checkers::void::{Loss, Void};
     use stormglass_broker_core::ids::NodeId;
     use stormglass_broker_core::metadata::MetadataRecord;
