@@ -20,10 +20,10 @@ pub use groups::{
 pub use owed::OwedView;
 pub use quorum::{QuorumAudit, QuorumView, named_snapshot, quorum_state};
 pub use registration::RegistrationView;
-pub use transactions::{QuestionView, TransactionalIdView, TransactionsLogView};
+pub use transactions::{MarkerView, QuestionView, TransactionalIdView, TransactionsLogView};
 
 use crate::broker::Broker;
-use crate::group::{replay_member_epoch, replay_positions};
+use crate::group::{replay_consumer_epochs, replay_member_epoch, replay_positions};
 use crate::ids::{LeaderEpoch, NodeId, Offset, TopicPartition};
 use crate::log::Log;
 use crate::metadata::MetadataImage;
@@ -298,4 +298,15 @@ pub fn member_epoch_from_log<'a>(
     member: &str,
 ) -> Option<i32> {
     replay_member_epoch(batches, group, member)
+}
+
+/// Where a member in the consumer protocol is, as it follows from batches of `__consumer_offsets`, in the order of
+/// the log.
+#[must_use]
+pub fn consumer_epochs_from_log<'a>(
+    batches: impl Iterator<Item = &'a Batch>,
+    group: &str,
+    member: &str,
+) -> Option<ConsumerEpochsView> {
+    replay_consumer_epochs(batches, group, member)
 }

@@ -365,6 +365,16 @@ pub(crate) fn replay_member_epoch<'a>(
     state.groups.get(group).and_then(|group| group.roster.epoch_of(member))
 }
 
+/// Where a member in the consumer protocol is, as it follows from a log's batches.
+pub(crate) fn replay_consumer_epochs<'a>(
+    batches: impl Iterator<Item = &'a Batch>,
+    group: &str,
+    member: &str,
+) -> Option<ConsumerEpochsView> {
+    let state = replay(batches);
+    state.groups.get(group)?.roster.consumer()?.epochs_of(member)
+}
+
 fn replay<'a>(batches: impl Iterator<Item = &'a Batch>) -> OffsetsPartition {
     let mut state = OffsetsPartition {
         tp: TopicPartition::METADATA,

@@ -29,7 +29,7 @@ mod timers;
 mod transactions;
 mod writes;
 
-pub(crate) use audit::{replay_member_epoch, replay_positions};
+pub(crate) use audit::{replay_consumer_epochs, replay_member_epoch, replay_positions};
 pub use consumer::Assignor;
 pub(crate) use coordinator::GroupCoordinator;
 

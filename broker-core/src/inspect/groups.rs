@@ -91,6 +91,8 @@ pub struct ConsumerEpochsView {
     pub previous: i32,
     /// Partitions that it has, without those that it is to give up.
     pub assigned: BTreeSet<TopicPartition>,
+    /// Those that it is to give up, and has until then.
+    pub revoking: BTreeSet<TopicPartition>,
     /// Whether the log has confirmed all that the group goes by.
     pub is_confirmed: bool,
 }

@@ -72,10 +72,42 @@ pub struct QuestionView {
     pub is_epoch_each: bool,
 }
 
+/// A marker that a coordinator has asked a leader to write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MarkerView {
+    /// The end of a transaction that it belongs to, by a number of the process's own.
+    pub end: u64,
+    /// Where it is to be.
+    pub tp: TopicPartition,
+    /// The name of that topic.
+    pub topic: Arc<str>,
+}
+
 impl Broker {
+    /// Markers that this broker has asked a leader for by a request, and that are not known to be written.
+    #[must_use]
+    pub fn asked_markers(&self, correlation: u64) -> Vec<MarkerView> {
+        self.role().map(|role| role.transactions.asked_markers(correlation)).unwrap_or_default()
+    }
+
+    /// Whether a partition is still to get a marker from this broker.
+    #[must_use]
+    pub fn lacks_marker(&self, marker: &MarkerView) -> bool {
+        self.role().is_some_and(|role| role.transactions.lacks_marker(marker))
+    }
+
     /// Questions that this broker has asked, and whose answers still count.
     pub fn open_questions(&self) -> impl Iterator<Item = QuestionView> {
         self.role().into_iter().flat_map(|role| role.verifier.open_questions())
+    }
+
+    /// Transactions that are coordinated here, and have been open for longer, at a time in ms, than their producers have
+    /// said, while no change of them is under way: where their log is, the epoch in which it is led, and the id.
+    pub fn overdue_transactions(
+        &self,
+        wall_ms: i64,
+    ) -> impl Iterator<Item = (TopicPartition, LeaderEpoch, &Arc<str>)> {
+        self.role().into_iter().flat_map(move |role| role.transactions.overdue(wall_ms))
     }
 
     /// Partitions of `__transaction_state` that are coordinated here.

@@ -2,11 +2,11 @@
 //! checkers.
 
 use super::coordinator::{LogPartition, TransactionCoordinator};
-use super::state::Transaction;
-use crate::ids::{NO_EPOCH, TopicPartition};
-use crate::inspect::{TransactionView, TransactionalIdView, TransactionsLogView};
+use super::state::{Transaction, Values};
+use crate::ids::{LeaderEpoch, NO_EPOCH, TopicPartition};
+use crate::inspect::{MarkerView, TransactionView, TransactionalIdView, TransactionsLogView};
 use crate::metadata::MetadataImage;
-use crate::protocol::{ProducerIdAndEpoch, TransactionRules};
+use crate::protocol::{ProducerIdAndEpoch, TransactionRules, TransactionState};
 use crate::records::Batch;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -57,6 +57,41 @@ impl TransactionCoordinator {
         image: &'a MetadataImage,
     ) -> impl Iterator<Item = (&'a Arc<str>, &'a (Arc<str>, i32))> {
         self.markers.homeless(image)
+    }
+
+    /// What a request has asked a leader to write, as far as it is not known to be written.
+    pub(crate) fn asked_markers(&self, correlation: u64) -> Vec<MarkerView> {
+        let asked = self.markers.asked_by(correlation);
+        let view = |(end, tp, named): (u64, TopicPartition, &(Arc<str>, i32))| MarkerView {
+            end,
+            tp,
+            topic: Arc::clone(&named.0),
+        };
+        asked.map(view).collect()
+    }
+
+    /// Whether the partition of a marker is still to get it.
+    pub(crate) fn lacks_marker(&self, marker: &MarkerView) -> bool {
+        let named = (Arc::clone(&marker.topic), marker.tp.partition);
+        self.markers.lacks(marker.end, &named)
+    }
+
+    /// Transactions that have been open for longer, at a time in ms, than their producers have said, and of which no
+    /// change is under way: where their log is, the epoch in which it is led, and the id.
+    pub(crate) fn overdue(
+        &self,
+        wall_ms: i64,
+    ) -> impl Iterator<Item = (TopicPartition, LeaderEpoch, &Arc<str>)> {
+        let loaded = self.partitions.values().filter(|state| state.loading.is_none());
+        loaded.flat_map(move |state| {
+            let overdue = move |known: &Transaction| {
+                let Values { state, start_ms, timeout_ms, .. } = &known.values;
+                let ends_ms = start_ms.saturating_add(i64::from(*timeout_ms));
+                !known.is_changing && *state == TransactionState::Ongoing && ends_ms < wall_ms
+            };
+            let all = state.transactions.iter().filter(move |(_, known)| overdue(known));
+            all.map(move |(id, _)| (state.tp, state.epoch, id))
+        })
     }
 
     /// The producer of a transactional id.

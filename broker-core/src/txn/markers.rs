@@ -92,6 +92,24 @@ impl Markers {
         unsent.filter(|(_, named)| find(image, named).is_none())
     }
 
+    /// What a request has asked a leader to write, as far as it is not known to be written: the number of the end, the
+    /// partition, and its name; for checkers.
+    pub(super) fn asked_by(
+        &self,
+        correlation: u64,
+    ) -> impl Iterator<Item = (u64, TopicPartition, &NamedPartition)> {
+        let asked = self.asked.get(&correlation);
+        let all = asked.into_iter().flat_map(|asked| {
+            asked.partitions.iter().map(move |(tp, named)| (asked.sending, *tp, named))
+        });
+        all.filter(move |(number, _, named)| self.lacks(*number, named))
+    }
+
+    /// Whether a partition is to get the marker of an end; for checkers.
+    pub(super) fn lacks(&self, number: u64, named: &NamedPartition) -> bool {
+        self.open.get(&number).is_some_and(|sending| sending.left.contains(named))
+    }
+
     fn goes_on(&self, number: u64, sending: &Sending) -> bool {
         let asked = self.asked.values().filter(|asked| asked.sending == number);
         let asked = asked.flat_map(|asked| asked.partitions.iter().map(|(_, named)| named));
@@ -286,14 +304,18 @@ mod tests {
         markers.is_armed = true;
         assert!(markers.goes_on_with(3, &id) && !markers.goes_on_with(4, &id));
         markers.is_armed = false;
-        let partitions = vec![(TopicPartition::METADATA, named)];
+        let partitions = vec![(TopicPartition::METADATA, named.clone())];
         markers.asked.insert(9, Asked { sending: 1, partitions });
         assert!(markers.goes_on_with(3, &id), "an answer will come");
+        let asked: Vec<_> = markers.asked_by(9).collect();
+        assert_eq!(asked, [(1, TopicPartition::METADATA, &named)]);
+        assert!(markers.asked_by(8).next().is_none() && markers.lacks(1, &named));
         markers.open.get_mut(&1).unwrap().left.clear();
         assert!(
             !markers.goes_on_with(3, &id),
             "nothing is left to be written, and the log is not told"
         );
+        assert!(markers.asked_by(9).next().is_none() && !markers.lacks(1, &named));
         let mut untold = Markers { untold: vec![(3, Arc::clone(&id))], ..Markers::default() };
         assert!(!untold.goes_on_with(3, &id));
         untold.is_armed = true;

@@ -210,6 +210,8 @@ pub enum Subscriptions {
     /// All of them all topics, until they are back as other members: then all but the first one leave out one topic, and
     /// the next one each time after that.
     Changing,
+    /// The same by regular expressions, which match topics that are called `spare`, too.
+    ChangingPattern,
     /// All of them all topics, and one more, which may not be there yet.
     Ahead,
 }

@@ -23,7 +23,7 @@ use super::partition::Partition;
 use super::roles::{self, Change};
 use super::state::{
     Changes, Chores, Cleaned, Followed, Forgotten, Heartbeats, InTouch, Kept, Lasting, Learners,
-    Recorded, Segments, SessionEnds, Standing, Unaware,
+    Overdue, Recorded, Segments, SessionEnds, Standing, Unaware,
 };
 use super::table::Entry;
 use super::timeouts::Timeouts;
@@ -128,6 +128,7 @@ pub struct Checkers {
     pub(super) recorded: Recorded,
     pub(super) changes: Changes,
     pub(super) chores: Chores,
+    pub(super) overdue: Overdue,
     pub(super) segments: Segments,
     pub(super) standing: Standing,
     pub(super) lasting: Lasting,
@@ -195,6 +196,7 @@ impl Checkers {
             recorded: Recorded::default(),
             changes: Changes::default(),
             chores: Chores::default(),
+            overdue: Overdue::default(),
             segments: Segments::default(),
             standing: Standing::default(),
             lasting: Lasting::of(plan),
@@ -416,6 +418,7 @@ impl Checkers {
         self.in_touch.node_down(node);
         self.recorded.node_down(node);
         self.chores.node_down(node);
+        self.overdue.node_down(node);
         self.segments.node_down(node);
         self.standing.node_down(node);
         self.lasting.node_down(node);

@@ -1,8 +1,9 @@
 //! Positions that are old by the clocks of brokers, which are put forward while members of a group are away: those
-//! of a group with members are kept all the same, and those of one that has just lost its last member, too. Draws come
-//! from a stream of their own, so that the other seeds stay as they are.
+//! of a group with members are kept all the same, and those of one that has just lost its last member, too. Or nobody has
+//! been there for a while, and somebody comes back while the group is being removed. Draws come from streams of their
+//! own, so that the other seeds stay as they are.
 
-use super::adding::{add, brokers, is_classic, lasting, window};
+use super::adding::{add, brokers, fit, is_classic, lasting, slow_brokers, window};
 use super::dice::Dice;
 use super::timing::config_ms;
 use stormglass_scenarios::plan::{Action, ConsumerPlan, EventPlan, Plan};
@@ -12,22 +13,22 @@ const MS: u64 = 1_000_000;
 const JUMP_NS: i64 = 70_000_000_000;
 /// Where idle producers are forgotten sooner, no clock may be wrong, ms.
 const PRODUCERS_KEPT_MS: u64 = 3_600_000;
+/// How many times are tried for what is of no use in part.
+const TRIES: u32 = 8;
 
 /// Has some groups' positions grow old at once.
 pub(super) fn storm(plan: &mut Plan) {
     let mut dice = Dice::new(plan.seed, "old positions");
     let groups: Vec<ConsumerPlan> =
         plan.consumers.iter().filter(|group| is_classic(group)).cloned().collect();
-    if groups.is_empty() || forgets_producers(plan) || !dice.percent(25) {
+    if groups.is_empty() || forgets_producers(plan) {
         return;
     }
-    let check = dice.pick(&["100", "300"]).to_owned();
-    for (key, value) in [
-        ("offsets.retention.minutes", "1".to_owned()),
-        ("offsets.retention.check.interval.ms", check),
-    ] {
-        plan.cluster.config.insert(key.to_owned(), value);
+    if !dice.percent(25) {
+        return removed(plan, &groups);
     }
+    let check = dice.pick(&["100", "300"]);
+    expire(plan, check);
     let (from_ns, to_ns) = window(plan);
     // there are positions by then
     let from_ns = (from_ns + 3_000 * MS).min(to_ns);
@@ -36,6 +37,56 @@ pub(super) fn storm(plan: &mut Plan) {
         let events = forward(&mut dice, &brokers(plan), &group, at_ns);
         add(plan, to_ns, events);
     }
+}
+
+/// Positions are kept for a minute, and looked at so often, ms.
+fn expire(plan: &mut Plan, check: &str) {
+    for (key, value) in
+        [("offsets.retention.minutes", "1"), ("offsets.retention.check.interval.ms", check)]
+    {
+        plan.cluster.config.insert(key.to_owned(), value.to_owned());
+    }
+}
+
+/// Has groups removed that their members come back to.
+fn removed(plan: &mut Plan, groups: &[ConsumerPlan]) {
+    let mut dice = Dice::new(plan.seed, "groups that are removed");
+    if !dice.percent(35) {
+        return;
+    }
+    expire(plan, "100");
+    let (from_ns, to_ns) = window(plan);
+    let from_ns = (from_ns + 3_000 * MS).min(to_ns);
+    for _ in 0..dice.between(2, 4) {
+        let group = dice.pick(groups);
+        for _ in 0..TRIES {
+            let at_ns = dice.between(from_ns, to_ns);
+            let events = back(&mut dice, &brokers(plan), &group, at_ns);
+            if fit(plan, to_ns, &events) {
+                add(plan, to_ns, events);
+                break;
+            }
+        }
+    }
+}
+
+/// The sessions of all members of a group are over when clocks are put forward, and with them its time; brokers are slow
+/// to copy that it is removed, and meanwhile its members are back.
+fn back(dice: &mut Dice, nodes: &[i32], group: &ConsumerPlan, at_ns: u64) -> Vec<EventPlan> {
+    let session = config_ms(&group.config, "session.timeout.ms").unwrap_or(45_000) * MS;
+    let client = group.group.clone();
+    let away = session + dice.between(700, 1_500) * MS;
+    let down = away + dice.between(100, 500) * MS;
+    let jumps_ns = at_ns + away;
+    let slow = slow_brokers(dice.pick(&[250, 400]) * MS);
+    let jump = |node: &i32| {
+        lasting(jumps_ns, 2_000 * MS, Action::ClockJump { node: *node, by_ns: JUMP_NS })
+    };
+    let others = [
+        lasting(at_ns, down, Action::ClientCrash { client }),
+        lasting(jumps_ns - 50 * MS, 1_500 * MS, slow),
+    ];
+    nodes.iter().map(jump).chain(others).collect()
 }
 
 fn forgets_producers(plan: &Plan) -> bool {
@@ -68,7 +119,7 @@ mod tests {
     #[test]
     fn some_seeds_have_positions_that_are_old() {
         let base = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
-        let mut seeds = 0;
+        let (mut seeds, mut backs) = (0, 0);
         for seed in 1..600 {
             let plan = swarm(&base, seed);
             assert_in_time(&plan);
@@ -78,9 +129,16 @@ mod tests {
                     matches!(event.action, Action::ClockJump { by_ns: JUMP_NS, .. })
                 };
                 seeds += i32::from(plan.events.iter().any(is_forward));
+                let is_slow = |event: &EventPlan| {
+                    plan.events.iter().any(|of| {
+                        matches!(of.action, Action::ClockJump { .. })
+                            && of.at_ns == event.at_ns + 50 * MS
+                    })
+                };
+                backs += i32::from(plan.events.iter().any(is_slow));
                 assert!(!forgets_producers(&plan), "seed {seed}");
             }
         }
-        assert!((5..60).contains(&seeds), "{seeds}");
+        assert!((5..150).contains(&seeds) && (3..90).contains(&backs), "{seeds} {backs}");
     }
 }

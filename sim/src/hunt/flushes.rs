@@ -1,8 +1,8 @@
 //! Some storms have records that are flushed before they count as appended, so that appends are under way for as long
-//! as a volume takes. In most of these a replica leaves a broker meanwhile. Draws come from streams of their own, so
-//! that the other seeds stay as they are.
+//! as a volume takes. In most of these a replica leaves a broker meanwhile, or one gives up what groups have written and
+//! leads it again at once. Draws come from streams of their own, so that the other seeds stay as they are.
 
-use super::adding::{Window, add, asks, brokers, lasting, window};
+use super::adding::{OFFSETS_TOPIC, Window, add, asks, brokers, lasting, server, window};
 use super::dice::Dice;
 use stormglass_scenarios::plan::{Action, EventPlan, Operation, Plan, TopicPlan};
 
@@ -14,6 +14,9 @@ const OF_ALL: &str = "log.flush.interval.messages";
 pub(super) fn draw(plan: &mut Plan) {
     let mut dice = Dice::new(plan.seed, "flushes");
     if !dice.percent(15) {
+        if Dice::new(plan.seed, "flushes of all").percent(12) {
+            plan.cluster.config.insert(OF_ALL.to_owned(), "1".to_owned());
+        }
         return;
     }
     let messages = dice.pick(&["1", "1", "5", "100"]).to_owned();
@@ -30,8 +33,43 @@ pub(super) fn draw(plan: &mut Plan) {
 /// Adds replicas that leave to a storm.
 pub(super) fn storm(plan: &mut Plan) {
     let window = window(plan);
-    let events = gone_while_written(plan, window);
-    add(plan, window.1, events);
+    for events in [gone_while_written(plan, window), led_back(plan, window)] {
+        add(plan, window.1, events);
+    }
+}
+
+/// A broker gives up what groups have written, and leads it again before its slow volume has all of that.
+fn led_back(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
+    let mut dice = Dice::new(plan.seed, "led back");
+    let number = |key: &str, default: &str| server(plan, key, default).parse().unwrap_or(1_u32);
+    let mut order = dice.shuffled(&brokers(plan));
+    order.truncate(number("offsets.topic.replication.factor", "3") as usize);
+    if !flushes_all(plan) || order.len() < 2 || !dice.percent(80) {
+        return Vec::new();
+    }
+    let partitions = number("offsets.topic.num.partitions", "50").min(2);
+    let mut events = Vec::new();
+    for _ in 0..dice.between(2, 4) {
+        let (at_ns, extra_latency_ns) = (dice.between(from_ns, to_ns), dice.pick(&[300, 700]) * MS);
+        let slow_ns = at_ns + 1_200 * MS;
+        let action = Action::SlowDisk { node: order[0], rate_permille: 1_000, extra_latency_ns };
+        events.push(lasting(slow_ns, 3_000 * MS, action));
+        let away_ns = slow_ns + dice.between(400, 1_200) * MS;
+        let back_ns = away_ns + dice.between(60, 250) * MS;
+        for moves_ns in [at_ns, away_ns, back_ns] {
+            for partition in 0..partitions {
+                let (topic, replicas) = (OFFSETS_TOPIC.to_owned(), order.clone());
+                events.push(asks(moves_ns, Operation::Reassign { topic, partition, replicas }));
+            }
+            let soon = moves_ns + dice.between(15, 50) * MS;
+            events.push(asks(soon, Operation::ElectPreferred));
+            order.swap(0, 1);
+        }
+        // it has led anyway by then, unless replicas had to be made first
+        events.push(asks(at_ns + 700 * MS, Operation::ElectPreferred));
+        order.swap(0, 1);
+    }
+    events
 }
 
 /// A replica leaves a broker while what it has copied waits for a flush there, on a slow volume, and mostly comes back
@@ -92,7 +130,7 @@ mod tests {
     #[test]
     fn some_seeds_flush_and_of_some_of_them_replicas_leave() {
         let base = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
-        let (mut flushed, mut left) = (0, 0);
+        let (mut flushed, mut left, mut back) = (0, 0, 0);
         for seed in 1..400 {
             let plan = swarm(&base, seed);
             let to_ns = plan.phases.heal_starts_ns() - 2_000 * MS;
@@ -101,8 +139,10 @@ mod tests {
             let leaves = !gone_while_written(&plan, (plan.phases.warmup_ns, to_ns)).is_empty();
             assert!(flushes || !leaves, "seed {seed}");
             (flushed, left) = (flushed + u32::from(flushes), left + u32::from(leaves));
+            back += u32::from(!led_back(&plan, (plan.phases.warmup_ns, to_ns)).is_empty());
             assert_in_time(&plan);
         }
-        assert!((35..90).contains(&flushed) && (8..60).contains(&left), "{flushed} {left}");
+        assert!((50..150).contains(&flushed) && (8..90).contains(&left), "{flushed} {left}");
+        assert!((10..90).contains(&back), "{back}");
     }
 }

@@ -1,14 +1,15 @@
 //! What is late between coordinators of transactions and leaders: markers that have been given up and sent again come
 //! all the same, an answer about a transaction comes when that is over, be it about one partition or about several, the
-//! log of transactions is slower than producers wait, and the first transactions follow each other faster than their
-//! markers. Draws come from streams of their own, so that the other seeds stay as they are.
+//! log of transactions is slower than producers wait, the first transactions follow each other faster than their
+//! markers, and partitions have moved away from where markers are sent. Draws come from streams of their own, so that
+//! the other seeds stay as they are.
 
-use super::adding::{Window, add, brokers, lasting, server, slow_brokers, window};
+use super::adding::{Window, add, asks, brokers, lasting, server, slow_brokers, window};
 use super::dice::Dice;
 use super::timing::config_ms;
 use std::collections::BTreeSet;
 use stormglass_scenarios::plan::{
-    Action, Endpoint, EventPlan, KeyDist, LinkEffect, Plan, ProducerPlan, TopicPlan,
+    Action, Endpoint, EventPlan, KeyDist, LinkEffect, Operation, Plan, ProducerPlan, TopicPlan,
     TransactionsPlan,
 };
 
@@ -40,7 +41,8 @@ pub(super) fn storm(plan: &mut Plan) {
         // several batches are under way
         configure(plan, &[("linger.ms", "50"), ("max.in.flight.requests.per.connection", "5")]);
     }
-    for events in [late_markers(plan, window), answers, bumps, at_first] {
+    let moved = moved_unheard(plan, window);
+    for events in [late_markers(plan, window), answers, bumps, at_first, moved] {
         add(plan, window.1, events);
     }
 }
@@ -206,6 +208,44 @@ fn late_answers(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
     events
 }
 
+/// Partitions go from their leaders to other brokers, and a coordinator hears of that late: it wants markers of leaders
+/// that do not have the partitions any more.
+fn moved_unheard(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
+    let mut dice = Dice::new(plan.seed, "moved unheard");
+    let topics: BTreeSet<&str> = transactions(plan).map(|(of, _)| of.topic.as_str()).collect();
+    let brokers = brokers(plan);
+    let coordinator = dice.pick(&coordinators(plan));
+    let mut partitions = Vec::new();
+    for topic in plan.topics.iter().filter(|topic| topics.contains(topic.name.as_str())) {
+        for (index, replicas) in (0_u32..).zip(&topic.assignment) {
+            let is_elsewhere = replicas.first().is_some_and(|leader| *leader != coordinator);
+            if is_elsewhere && replicas.len() < brokers.len() {
+                partitions.push((topic.name.clone(), index, replicas.clone()));
+            }
+        }
+    }
+    if partitions.is_empty() || !dice.percent(60) {
+        return Vec::new();
+    }
+    let mut events = Vec::new();
+    for _ in 0..dice.between(2, 4) {
+        let (topic, partition, replicas) = dice.pick(&partitions);
+        let mut target = dice.shuffled(&brokers);
+        target.retain(|id| replicas.first() != Some(id));
+        target.truncate(replicas.len());
+        let (at_ns, lasts) = (dice.between(from_ns, to_ns), dice.between(1_500, 3_000) * MS);
+        let extra_ns = dice.between(300, 900) * MS;
+        let action = late(Endpoint::Controllers, Endpoint::Node(coordinator), extra_ns);
+        events.push(lasting(at_ns, lasts, action));
+        for (at_ns, replicas) in [(at_ns + 100 * MS, target), (at_ns + lasts + 500 * MS, replicas)]
+        {
+            let topic = topic.clone();
+            events.push(asks(at_ns, Operation::Reassign { topic, partition, replicas }));
+        }
+    }
+    events
+}
+
 /// What coordinators write takes longer than producers wait: those are not sure what has become of a request, and ask
 /// for another epoch, more than once.
 fn slow_bumps(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
@@ -282,8 +322,12 @@ mod tests {
 
     #[test]
     fn some_seeds_have_each_of_them() {
-        assert_some_seeds_have(&[late_markers, late_answers, slow_bumps, |plan, _| {
-            busy_at_first(plan)
-        }]);
+        assert_some_seeds_have(&[
+            late_markers,
+            late_answers,
+            slow_bumps,
+            |plan, _| busy_at_first(plan),
+            moved_unheard,
+        ]);
     }
 }

@@ -1,6 +1,6 @@
 //! Quotas of clients in a swarm: an administrator sets a few for a while, changes its mind, takes all of them away
-//! long before the storm is over, and asks what there is. Draws come from a stream of their own, so that the other seeds
-//! stay as they are.
+//! long before the storm is over, and asks what there is; or all clients are under quotas both ways. Draws come from
+//! streams of their own, so that the other seeds stay as they are.
 
 use super::dice::Dice;
 use stormglass_scenarios::plan::{Operation, Plan, QuotaOf};
@@ -18,7 +18,7 @@ pub(super) fn changes(plan: &Plan, (from_ns, to_ns): (u64, u64)) -> Changes {
     let mut dice = Dice::new(plan.seed, "client quotas");
     let ends_ns = to_ns.saturating_sub(WAIT_MAX_NS);
     if !dice.percent(6) || ends_ns <= from_ns {
-        return Vec::new();
+        return both_ways(plan, (from_ns, ends_ns));
     }
     let at_ns = dice.between(from_ns, from_ns + (ends_ns - from_ns) / 2);
     let ends_ns = dice.between(at_ns + (ends_ns - at_ns) / 2, ends_ns);
@@ -35,6 +35,29 @@ pub(super) fn changes(plan: &Plan, (from_ns, to_ns): (u64, u64)) -> Changes {
     }
     if draw.dice.percent(60) {
         draw.second(&mut changes);
+    }
+    changes
+}
+
+/// All clients of a user share a quota of what they produce, and another one of what they fetch: what they do one way is
+/// nothing to the other. They fetch less than they may.
+fn both_ways(plan: &Plan, (from_ns, ends_ns): (u64, u64)) -> Changes {
+    let mut dice = Dice::new(plan.seed, "quotas both ways");
+    if !dice.percent(4) || ends_ns <= from_ns {
+        return Vec::new();
+    }
+    let user = dice.pick(&[ANONYMOUS, QuotaOf::DEFAULT]).to_owned();
+    let of = QuotaOf { user: Some(user), client_id: None, ip: None };
+    let at_ns = dice.between(from_ns, from_ns + (ends_ns - from_ns) / 2);
+    let mut changes = Vec::new();
+    for (key, values) in
+        [("producer_byte_rate", ["8000", "16000"]), ("consumer_byte_rate", ["200000", "1000000"])]
+    {
+        let value = dice.pick(&values).to_owned();
+        for (at_ns, value) in [(at_ns, Some(value)), (ends_ns, None)] {
+            let (of, key) = (of.clone(), key.to_owned());
+            changes.push((at_ns, Operation::SetClientQuota { of, key, value }));
+        }
     }
     changes
 }
@@ -189,15 +212,17 @@ mod tests {
     #[test]
     fn some_seeds_have_quotas_which_do_not_stay() {
         let base = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
-        let mut seeds = 0;
+        let (mut seeds, mut both) = (0, 0);
         for seed in 1..400 {
-            let set = set(&swarm(&base, seed));
+            let plan = swarm(&base, seed);
+            both += u32::from(!both_ways(&plan, (0, 1)).is_empty());
+            let set = set(&plan);
             seeds += u32::from(!set.is_empty());
             let stays = set.values().filter(|values| values.last().is_some_and(Option::is_some));
             // that of an address, or one that is refused
             assert!(stays.clone().count() <= 1, "seed {seed}: {set:?}");
             assert!(stays.into_iter().all(|values| values.len() == 1), "seed {seed}: {set:?}");
         }
-        assert!((10..50).contains(&seeds), "{seeds}");
+        assert!((10..75).contains(&seeds) && (4..40).contains(&both), "{seeds} {both}");
     }
 }

@@ -1,6 +1,6 @@
 //! Members of a swarm's groups that read different topics, subscribe by regular expressions, or to what is not there yet,
-//! and close their consumers to come back (KIP-848), some of them to read other topics. Draws come from streams of their
-//! own, so that the other seeds stay as they are.
+//! and close their consumers to come back (KIP-848), some of them to read other topics, by name or by another regular
+//! expression. Draws come from streams of their own, so that the other seeds stay as they are.
 
 use super::adding::{Window, add, asks, lasting, window};
 use super::dice::Dice;
@@ -12,7 +12,7 @@ const MS: u64 = 1_000_000;
 
 /// Whether members of some group subscribe by regular expressions.
 pub(super) fn has_patterns(plan: &Plan) -> bool {
-    let of = [Subscriptions::Patterns, Subscriptions::Pattern];
+    let of = [Subscriptions::Patterns, Subscriptions::Pattern, Subscriptions::ChangingPattern];
     let by_pattern = |membership: MembershipPlan| of.contains(&membership.subscriptions);
     plan.consumers.iter().any(|group| group.membership.is_some_and(by_pattern))
 }
@@ -52,6 +52,14 @@ pub(super) fn draw(plan: &mut Plan) {
     for group in plan.consumers.iter_mut().filter(is_plain) {
         if dice.percent(40) {
             subscribe(group, Subscriptions::Changing);
+            share(&mut dice, group, (&topics[..], azs));
+            close(group);
+        }
+    }
+    let mut dice = Dice::new(plan.seed, "changing patterns");
+    for group in plan.consumers.iter_mut().filter(is_plain) {
+        if dice.percent(40) {
+            subscribe(group, Subscriptions::ChangingPattern);
             share(&mut dice, group, (&topics[..], azs));
             close(group);
         }
@@ -169,7 +177,7 @@ mod tests {
     fn some_seeds_have_members_of_either_kind() {
         let base = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
         let (mut different, mut patterns, mut alike, mut changing) = (0, 0, 0, 0);
-        let mut closed = 0;
+        let (mut closed, mut changing_patterns) = (0, 0);
         for seed in 1..400 {
             let plan = swarm(&base, seed);
             let mut of_members = plan.consumers.iter().filter_map(|group| group.membership);
@@ -180,7 +188,9 @@ mod tests {
             patterns += has(Subscriptions::Patterns);
             alike += has(Subscriptions::Pattern);
             changing += has(Subscriptions::Changing);
-            let changes = |of: &MembershipPlan| of.subscriptions == Subscriptions::Changing;
+            changing_patterns += has(Subscriptions::ChangingPattern);
+            let kinds = [Subscriptions::Changing, Subscriptions::ChangingPattern];
+            let changes = |of: &MembershipPlan| kinds.contains(&of.subscriptions);
             assert!(of_members.clone().filter(changes).all(|of| of.closes));
             assert!(of_members.all(|of| !of.closes || of.static_members));
             let is_one = |event: &EventPlan| {
@@ -194,5 +204,6 @@ mod tests {
         let of_all = [different, patterns, alike, changing];
         assert!(of_all.iter().all(|seeds| (8..80).contains(seeds)), "{of_all:?}");
         assert!((8..140).contains(&closed), "{closed}");
+        assert!((3..80).contains(&changing_patterns), "{changing_patterns}");
     }
 }

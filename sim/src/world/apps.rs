@@ -264,6 +264,7 @@ impl World {
                 timeout_ms: config.transaction_timeout_ms,
                 draws: self.streams.stream((name, index), "transactions"),
                 first_number: index << 40,
+                member: None,
             }),
         })
     }

@@ -101,8 +101,17 @@ impl World {
                 timeout_ms: config.transaction_timeout_ms,
                 draws: self.streams.stream((plan.name.as_str(), tag_space), "transactions"),
                 first_number: tag_space << 40,
+                member: self.first_member(),
             }),
         })
+    }
+
+    /// The first group in the consumer protocol, and the first member that it has.
+    fn first_member(&self) -> Option<(Arc<str>, Arc<str>)> {
+        let is_remote =
+            |of: &&ConsumerPlan| of.membership.is_some_and(|of| of.assignor.is_remote());
+        let group = &self.plan.consumers.iter().find(is_remote)?.group;
+        Some((Arc::from(group.as_str()), format!("{group}-0-0").into()))
     }
 
     /// How many keys a producer's records have, where they must be in the bodies.
@@ -307,7 +316,7 @@ fn pattern(plan: &ConsumerPlan, member: u32) -> Option<Arc<str>> {
         | Subscriptions::Changing
         | Subscriptions::Ahead => false,
         Subscriptions::Patterns => member.is_multiple_of(2),
-        Subscriptions::Pattern => true,
+        Subscriptions::Pattern | Subscriptions::ChangingPattern => true,
     };
     debug_assert!(!by_pattern || of.assignor.is_remote(), "the coordinator looks for what matches");
     let names: Vec<&str> = topics_of(plan, member).map(String::as_str).collect();
@@ -316,7 +325,8 @@ fn pattern(plan: &ConsumerPlan, member: u32) -> Option<Arc<str>> {
 
 /// Which of its topics a member leaves out first, if it does when it is back as another one.
 fn leaves_out(plan: &ConsumerPlan, member: u32) -> Option<u32> {
-    let of = plan.membership.filter(|of| of.subscriptions == Subscriptions::Changing)?;
+    let changing = [Subscriptions::Changing, Subscriptions::ChangingPattern];
+    let of = plan.membership.filter(|of| changing.contains(&of.subscriptions))?;
     debug_assert!(of.closes && of.assignor.is_remote(), "others are who they were");
     member.checked_sub(1)
 }

@@ -420,6 +420,7 @@ impl ConsumerGroup {
             epoch: current.epoch,
             previous: current.previous_epoch,
             assigned: current.assigned.clone(),
+            revoking: current.revoking.clone(),
             is_confirmed: self.unconfirmed.is_empty(),
         })
     }

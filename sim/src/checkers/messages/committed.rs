@@ -1,5 +1,5 @@
 //! Of several positions that are committed at once, those that a coordinator acknowledges are in its log, whatever is
-//! wrong with others of them.
+//! wrong with others of them; and producers are refused as producers are.
 
 use super::written::BYTES_MAX;
 use super::{Says, Speaker};
@@ -22,6 +22,10 @@ pub(super) fn answer(says: &mut Says<'_>, by: Speaker<'_>, asked: &Request, answ
         }
         _ => return,
     };
+    let of_producer = matches!(asked, Request::TxnOffsetCommit(_));
+    says.rule(!of_producer || knows_generations(told), &|| {
+        format!("coordinator {} tells a producer of epochs of members: {told:?}", by.node)
+    });
     let acknowledged = acknowledged(offsets, told);
     if acknowledged.is_empty() {
         return;
@@ -44,6 +48,12 @@ pub(super) fn answer(says: &mut Says<'_>, by: Speaker<'_>, asked: &Request, answ
             by.node
         )
     });
+}
+
+/// A producer that commits for a member knows of generations only: an epoch in which a member is not is one of those for
+/// it (Kafka's `validateTransactionalOffsetCommit`), and ends the transaction, not the producer.
+fn knows_generations(told: &[(TopicPartition, ErrorCode)]) -> bool {
+    told.iter().all(|(_, error)| *error != ErrorCode::StaleMemberEpoch)
 }
 
 /// What is acknowledged, where something else is not.
@@ -82,6 +92,13 @@ mod tests {
         assert_eq!((of(none), of(unknown)), (Vec::new(), vec![(tp(0), 5)]));
         let all = acknowledged(&offsets, &[(tp(7), unknown), (tp(0), unknown)]);
         assert!(all.is_empty(), "nothing is promised");
+    }
+
+    #[test]
+    fn a_producer_hears_nothing_of_epochs_of_members() {
+        let knows = |error| knows_generations(&[(tp(0), ErrorCode::None), (tp(1), error)]);
+        assert!(knows(ErrorCode::None) && knows(ErrorCode::IllegalGeneration));
+        assert!(!knows(ErrorCode::StaleMemberEpoch));
     }
 
     #[test]

@@ -82,7 +82,8 @@ mod tests {
     use crate::recorder::testing::tp;
 
     fn view(epoch: i32, previous: i32) -> ConsumerEpochsView {
-        ConsumerEpochsView { epoch, previous, assigned: [tp(0)].into(), is_confirmed: true }
+        let (assigned, revoking) = ([tp(0)].into(), [].into());
+        ConsumerEpochsView { epoch, previous, assigned, revoking, is_confirmed: true }
     }
 
     #[test]

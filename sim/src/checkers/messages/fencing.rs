@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 use stormglass_broker_core::Broker;
-use stormglass_broker_core::ids::TopicPartition;
+use stormglass_broker_core::ids::{Offset, TopicPartition};
 use stormglass_broker_core::inspect::ProducerView;
 use stormglass_broker_core::protocol::{
     DeleteRecordsRequest, ProduceRequest, ProducerIdAndEpoch, Request, Response, TransactionRules,
@@ -13,6 +13,9 @@ use stormglass_broker_core::protocol::{
 /// Why a broker must not take what a member or a producer asks, as it stands before it does.
 /// `None`: it may.
 pub(super) fn objection(broker: &Broker, request: &Request) -> Option<String> {
+    if let Some(objection) = unread(broker, request) {
+        return Some(objection);
+    }
     let of_member = match request {
         Request::OffsetCommit(asked) => Some((&asked.group, &asked.member, asked.generation)),
         Request::Heartbeat(asked) => Some((&asked.group, &asked.member, asked.generation)),
@@ -43,6 +46,26 @@ pub(super) fn objection(broker: &Broker, request: &Request) -> Option<String> {
         Request::DeleteRecords(asked) => deletes(broker, asked),
         _ => None,
     }
+}
+
+/// A member of a group of which not all is known yet: some of what the log had as its leader's epoch began is not on the
+/// disk, and nobody can have read it. Heartbeats are answered as if it were known, in Kafka as here.
+fn unread(broker: &Broker, request: &Request) -> Option<String> {
+    let group = match request {
+        Request::JoinGroup(asked) => &asked.group,
+        Request::SyncGroup(asked) => &asked.group,
+        Request::OffsetCommit(asked) => &asked.group,
+        Request::ConsumerGroupHeartbeat(asked) => &asked.group,
+        _ => return None,
+    };
+    let view = broker.replica_view(broker.partition_of_group(group)?)?;
+    let begins = view.lead.as_ref()?.epoch_start;
+    unread_up_to(group, begins, view.log.log_end_offset())
+}
+
+fn unread_up_to(group: &str, begins: Offset, end: Offset) -> Option<String> {
+    let unread = || format!("it is of group {group}, of whose log to {begins} the disk has {end}");
+    (end < begins).then(unread)
 }
 
 /// Somebody who would join a group whose members speak the other protocol: only groups without members go over.
@@ -191,6 +214,12 @@ pub(super) fn is_taken(answer: &Response) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_group_is_known_when_all_of_its_log_can_be_read() {
+        assert_eq!((unread_up_to("g", 9, 9), unread_up_to("g", 9, 12)), (None, None));
+        assert!(unread_up_to("g", 9, 8).is_some());
+    }
 
     #[test]
     fn batches_leave_nothing_out() {

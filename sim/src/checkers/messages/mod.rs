@@ -53,6 +53,7 @@ mod transactional;
 mod undone;
 mod unsure;
 mod untouched;
+mod unwritten;
 mod votes;
 mod written;
 
@@ -87,6 +88,7 @@ use stormglass_broker_core::protocol::{
     ProduceRequest, Request, Response,
 };
 use stormglass_broker_core::seam::{PeerError, PeerRequest, Reply, TraceEvent};
+use unwritten::Unwritten;
 use written::Told;
 
 pub(crate) const PROMISE: Promise = Promise {
@@ -179,6 +181,8 @@ pub(crate) struct Talk {
     /// Of the answer that is being taken: partitions whose ISR was proposed, and with the news that another
     /// leader was elected with it, who is in sync then, and the epoch.
     proposed: Vec<(TopicPartition, Option<TakenIn>)>,
+    /// Of the answer that is being taken: markers that are not written.
+    unwritten: Option<Unwritten>,
     /// Of the heartbeat that is being handled: a broker that must stay fenced.
     stays_fenced: Option<NodeId>,
     /// Present where clients are under quotas.
@@ -247,6 +251,7 @@ impl Checkers {
     ) {
         self.talk.unproven.clear();
         self.talk.proven.clear();
+        self.talk.unwritten = None;
         if let Request::Fetch(fetch) = request {
             let Talk { sessions, unproven, proven, .. } = &mut self.talk;
             let is_anew = sessions.asked(node, fetch);
@@ -336,6 +341,7 @@ impl Checkers {
         result: &Result<Response, PeerError>,
     ) {
         self.heartbeats.hears(now_ns, (node, correlation), result);
+        self.talk.unwritten = Unwritten::of((node, broker), correlation, result);
         self.talk.before.clear();
         self.talk.learned.clear();
         self.talk.unproven.clear();
@@ -392,11 +398,12 @@ impl Checkers {
             proven,
             awaited,
             overtaken,
+            unwritten,
             ..
         } = &self.talk;
         let is_silent = before.is_empty() && unproven.is_empty() && proposed.is_empty();
         let is_silent = is_silent && proven.is_empty() && !awaited.is_due();
-        let is_silent = is_silent && !overtaken.is_asked();
+        let is_silent = is_silent && !overtaken.is_asked() && unwritten.is_none();
         let asks = stays_fenced.is_some() || shutdowns.is_asked() || carried_out.is_asked();
         asks || !is_silent
     }
@@ -430,6 +437,10 @@ impl Checkers {
         self.begins_generations(by, replies);
         if let Some(key) = self.talk.awaited.due() {
             self.rest(|says| awaited::at_once(says, by.node, key, replies));
+        }
+        let unwritten = self.talk.unwritten.take().filter(|of| of.node == by.node);
+        if let Some(unwritten) = unwritten {
+            self.rest(|says| unwritten.are_still_due(says, by));
         }
         if self.talk.overtaken.is_asked() {
             let markers = self.talk.overtaken.taken(by.node);
@@ -561,6 +572,7 @@ impl Checkers {
         self.talk.let_in.forget(node);
         self.talk.decided.forget(node);
         self.talk.shutdowns.forget(node);
+        self.talk.unwritten = None;
         self.talk.quotas.iter_mut().for_each(|quotas| quotas.forget(node));
     }
 

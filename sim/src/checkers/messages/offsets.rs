@@ -106,8 +106,13 @@ mod tests {
 
     #[test]
     fn members_get_positions_in_their_epoch() {
-        let known =
-            ConsumerEpochsView { epoch: 5, previous: 4, assigned: [].into(), is_confirmed: true };
+        let known = ConsumerEpochsView {
+            epoch: 5,
+            previous: 4,
+            assigned: [].into(),
+            revoking: [].into(),
+            is_confirmed: true,
+        };
         assert!(is_right(&known, 5, ErrorCode::None));
         assert!(!is_right(&known, 5, ErrorCode::UnknownMemberId), "it is forgotten");
         assert!(is_right(&known, 4, ErrorCode::StaleMemberEpoch));

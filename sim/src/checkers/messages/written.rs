@@ -1,11 +1,14 @@
 //! What a coordinator says is in its log: whoever reads that log next would say the same. Looked at when a
-//! member is told of another epoch or generation, as that means reading the log.
+//! member is told of another epoch or generation, or, in the consumer protocol, of what it may have, as that means
+//! reading the log.
 
 use super::{Says, Speaker};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use stormglass_broker_core::ids::Offset;
-use stormglass_broker_core::inspect::{ReplicaView, member_epoch_from_log};
+use stormglass_broker_core::inspect::{
+    ConsumerEpochsView, ReplicaView, consumer_epochs_from_log, member_epoch_from_log,
+};
 use stormglass_broker_core::protocol::{Request, Response};
 
 /// Longer logs are not read, bytes.
@@ -56,6 +59,11 @@ pub(super) fn answer(
     (asked, answer): (&Request, &Response),
 ) {
     let Some((group, member, epoch)) = of_member(asked, answer) else { return };
+    if let Response::ConsumerGroupHeartbeat(answer) = answer
+        && answer.assignment.is_some()
+    {
+        finds_place(says, by, (group, member));
+    }
     if !told.is_news((by.node, Arc::clone(group), Arc::clone(member)), epoch) {
         return;
     }
@@ -87,6 +95,31 @@ pub(super) fn answer(
     });
 }
 
+/// A member in the consumer protocol is told what it may have: whoever reads the log finds that, and what the member has
+/// to give up, which is nobody else's until it has. Not looked at while something of the group is on its way there.
+fn finds_place(says: &mut Says<'_>, by: Speaker<'_>, (group, member): (&Arc<str>, &Arc<str>)) {
+    let known = by.broker.consumer_epochs(group, member);
+    let Some(known) = known.filter(|known| known.is_confirmed) else { return };
+    let Some(tp) = by.broker.partition_of_group(group) else { return };
+    let view = by.broker.replica_view(tp).filter(|view| view.lead.is_some());
+    if view.is_none_or(|view| view.log.size_bytes() > BYTES_MAX) {
+        return;
+    }
+    let batches = by.disk.batches(tp, &(0..Offset::MAX));
+    let found = consumer_epochs_from_log(batches.iter().map(|batch| &**batch), group, member);
+    says.rule(is_same(&known, found.as_ref()), &|| {
+        format!(
+            "coordinator {} goes on with member {member} of {group} as {known:?}, and whoever reads its log with \
+             {found:?}",
+            by.node
+        )
+    });
+}
+
+fn is_same(known: &ConsumerEpochsView, found: Option<&ConsumerEpochsView>) -> bool {
+    found == Some(known)
+}
+
 /// A process has started, and `lost` is the first offset that its disk has lost: the log ends there, whatever
 /// later segments are left, or begins anew where it has been deleted up to.
 pub(super) fn ends_at_loss(
@@ -102,4 +135,24 @@ pub(super) fn ends_at_loss(
              from {lost:?} on"
         )
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recorder::testing::tp;
+
+    #[test]
+    fn the_log_has_what_a_member_is_to_give_up() {
+        let view = |revoking: &[i32]| ConsumerEpochsView {
+            epoch: 5,
+            previous: 4,
+            assigned: [tp(0)].into(),
+            revoking: revoking.iter().copied().map(tp).collect(),
+            is_confirmed: true,
+        };
+        assert!(is_same(&view(&[1]), Some(&view(&[1]))));
+        assert!(!is_same(&view(&[1]), Some(&view(&[]))), "others could have it");
+        assert!(!is_same(&view(&[]), None));
+    }
 }

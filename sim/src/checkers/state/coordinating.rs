@@ -1,13 +1,36 @@
 //! A broker coordinates the transactions of what it leads of `__transaction_state`. What it has found in a log counts once
 //! all of it is committed, and then at once: what is not may be lost with this leader, and be decided otherwise by the
-//! next one (hunt seed 1011714).
+//! next one (hunt seed 1011714). What a coordinator of groups has found counts at once, committed or not; but all of it
+//! has to be on the disk, as there is nothing to read before.
 
 use super::metadata::says;
 use super::{Moment, NodeView};
 use crate::checkers::ledger::Ledger;
-use crate::checkers::suite::TRANSACTIONS_TOPIC;
+use crate::checkers::suite::{OFFSETS_TOPIC, TRANSACTIONS_TOPIC};
 use std::collections::BTreeSet;
+use stormglass_broker_core::ids::Offset;
 use stormglass_broker_core::inspect::{ReplicaView, TransactionView, TransactionsLogView};
+
+/// A coordinator of groups that has read all of a log has read what was there as its leader's epoch began.
+pub(super) fn has_read(ledger: &mut Ledger, view: &NodeView<'_>) {
+    for at in view.broker.coordinated().into_iter().filter(|at| at.is_loaded) {
+        let Some(log) = view.offsets_log(at.partition) else { continue };
+        let Some(lead) = log.lead.as_ref().filter(|_| log.leader_epoch == at.epoch) else {
+            continue;
+        };
+        let (begins, end) = (lead.epoch_start, log.log.log_end_offset());
+        is_whole(ledger, (view.node, at.partition), (begins, end));
+    }
+}
+
+fn is_whole(ledger: &mut Ledger, (node, partition): (i32, i32), (begins, end): (Offset, Offset)) {
+    says(ledger, OFFSETS_TOPIC, end >= begins, &|| {
+        format!(
+            "coordinator {node} has read its log of partition {partition}, of which the disk has what is below {end}, \
+             and its epoch begins at {begins}"
+        )
+    });
+}
 
 /// A coordinator of transactions, between two inputs.
 pub(super) fn look(ledger: &mut Ledger, view: &NodeView<'_>, moment: Moment) {
@@ -92,6 +115,16 @@ mod tests {
             ledger.finish().1.len()
         };
         assert_eq!((broken(&[]), broken(&[(end(Some(9)), end(None))])), (0, 1));
+    }
+
+    #[test]
+    fn a_log_is_read_when_the_disk_has_what_was_there() {
+        let broken = |begins, end| {
+            let mut ledger = Ledger::default();
+            is_whole(&mut ledger, (1, 0), (begins, end));
+            ledger.finish().1.len()
+        };
+        assert_eq!((broken(9, 9), broken(9, 12), broken(9, 8)), (0, 0, 1));
     }
 
     fn broken((is_loaded, is_stalled): (bool, bool), is_committed: Option<bool>) -> usize {

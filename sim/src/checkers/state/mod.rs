@@ -21,6 +21,7 @@ mod lasting;
 mod log_configs;
 mod logs;
 mod metadata;
+mod overdue;
 mod positions;
 mod promised;
 mod quorum;
@@ -70,6 +71,7 @@ pub(crate) use kept::Kept;
 pub(crate) use lasting::Lasting;
 pub(crate) use logs::PROMISE as LOGS;
 pub(crate) use metadata::PROMISE as METADATA;
+pub(crate) use overdue::Overdue;
 pub(crate) use positions::{open_differs, open_positions, said_positions};
 pub(crate) use quorum::{Followed, Learners, PROMISE as QUORUM};
 pub(crate) use recorded::Recorded;
@@ -323,6 +325,7 @@ impl Checkers {
         }
         metadata::applied(&mut self.ledger, view);
         quorum::agrees(&mut self.ledger, view);
+        coordinating::has_read(&mut self.ledger, view);
         waits::node(&mut self.ledger, view, &self.talk);
         timers::ring(&mut self.ledger, view);
         goes_on::voter(&mut self.ledger, view);

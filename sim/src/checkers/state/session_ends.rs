@@ -112,6 +112,7 @@ impl Checkers {
         if !self.changed_sessions.is_empty() {
             self.session_ends.stepped(&self.changed_sessions, node, broker);
         }
+        self.has_looked(node, broker);
     }
 }
 

@@ -96,17 +96,21 @@ impl Calls {
         Self { is_of_load: true, ..Self::default() }
     }
 
-    /// A load's transaction begins. `is_added`: nobody has to be told of its group. `of_former`: it is committed for a
-    /// member that the group does not have any more (KIP-447's zombie).
-    pub(super) fn begin_of_load(&mut self, number: u64, is_added: bool, of_former: bool) {
+    /// A load's transaction begins. `is_added`: nobody has to be told of its group. `former`: it is committed for a
+    /// member that the group does not have any more, or not in that epoch (KIP-447's zombie).
+    pub(super) fn begin_of_load(
+        &mut self,
+        number: u64,
+        is_added: bool,
+        former: Option<GroupMember>,
+    ) {
         if self.is_of_load {
-            let (generation, member) = if of_former { (1, "former-member") } else { (-1, "") };
-            let group = GroupMember {
+            let group = former.unwrap_or_else(|| GroupMember {
                 group: TransactionStep::group_of(number),
-                generation,
-                member: member.into(),
+                generation: -1,
+                member: "".into(),
                 instance: None,
-            };
+            });
             let offsets = Vec::new();
             self.offsets.push_back(Offsets { ask: None, group, offsets, is_added });
         }

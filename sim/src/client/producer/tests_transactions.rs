@@ -41,6 +41,7 @@ fn with_rules(aborted_permille: u32, epoch_each: bool) -> Mock<Producer> {
             timeout_ms: 60_000,
             draws: Streams::new(5).stream("client", "transactions"),
             first_number: 0,
+            member: None,
         }),
     });
     Mock::new(producer, 2, 3)

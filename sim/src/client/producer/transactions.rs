@@ -10,6 +10,7 @@
 use super::application::Calls;
 use super::batch::ProducerId;
 use super::machine::{Call, Producer};
+use crate::client::asks::GroupMember;
 use crate::client::io::{ClientCx, FailReason, Outcome, TransactionStep};
 use crate::client::wakeup::NEVER;
 use crate::rng::Stream;
@@ -40,6 +41,30 @@ pub struct TransactionsSetup {
     pub draws: Stream,
     /// First number of a transaction; they count up, unique over the run.
     pub first_number: u64,
+    /// A group in the consumer protocol, and a member that it has at first.
+    pub member: Option<(Arc<str>, Arc<str>)>,
+}
+
+impl TransactionsSetup {
+    /// For whom the position of a transaction is committed, if that is somebody who may not: a member that its group does
+    /// not have, or one in an epoch that it is not in.
+    fn former(&self, number: u64) -> Option<GroupMember> {
+        if !self.plan.former_members || !number.is_multiple_of(8) {
+            return None;
+        }
+        let known = self.member.clone().filter(|_| number.is_multiple_of(16));
+        Some(match known {
+            Some((group, member)) => {
+                GroupMember { group, generation: i32::MAX, member, instance: None }
+            }
+            None => GroupMember {
+                group: TransactionStep::group_of(number),
+                generation: 1,
+                member: "former-member".into(),
+                instance: None,
+            },
+        })
+    }
 }
 
 /// A request to the coordinator, or for it.
@@ -633,9 +658,9 @@ pub(super) fn begin(txn: &mut Transactions, cx: &mut ClientCx<'_>) {
     txn.number += 1;
     (txn.stage, txn.began_ns) = (Stage::Open, cx.now_ns);
     let is_added = txn.has_epochs();
-    let of_former = txn.setup.plan.former_members && txn.number.is_multiple_of(8);
+    let former = txn.setup.former(txn.number);
     if let Some(calls) = &mut txn.calls {
-        calls.begin_of_load(txn.number, is_added, of_former);
+        calls.begin_of_load(txn.number, is_added, former);
     }
     let endangered = txn.end_lost;
     tell(TransactionStep::Began { number: txn.number, endangered }, cx);

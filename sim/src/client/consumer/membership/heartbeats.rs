@@ -159,6 +159,18 @@ impl ConsumerMember {
         names
     }
 
+    /// The regular expression by which it subscribes, where its application knows these topics.
+    fn pattern(&self, names: &[Arc<str>]) -> Option<Arc<str>> {
+        let pattern = self.setup.pattern.as_ref()?;
+        if self.setup.leaves_out.is_none() {
+            return Some(Arc::clone(pattern));
+        }
+        let kept = self.subscribed(names.to_vec());
+        let is_kept = |part: &&str| part.ends_with(".*") || kept.iter().any(|of| **of == **part);
+        let parts: Vec<&str> = pattern.split('|').filter(is_kept).collect();
+        Some(parts.join("|").into())
+    }
+
     fn rebalance_timeout_ns(&self) -> u64 {
         u64::from(self.setup.rebalance_timeout_ms.unsigned_abs()) * NS_PER_MS
     }
@@ -327,7 +339,7 @@ impl Consumer {
         if is_full {
             request.rack = rack;
             request.rebalance_timeout_ms = member.setup.rebalance_timeout_ms;
-            request.regex.clone_from(&member.setup.pattern);
+            request.regex = member.pattern(&names);
             request.topics = request.regex.is_none().then(|| member.subscribed(names));
             request.assignor = Some(Arc::clone(&member.setup.assignor));
         }
@@ -614,6 +626,20 @@ mod tests {
         assert_eq!(member.subscribed(all.clone()), all, "it is the first one");
         member.setup.ahead = Some("c".into());
         assert_eq!(member.subscribed(all), names(&["a", "b", "c"]), "one that is not there yet");
+    }
+
+    #[test]
+    fn so_may_who_subscribes_by_a_regular_expression() {
+        let mut member = member();
+        let names: Vec<Arc<str>> = ["a", "b"].map(Arc::<str>::from).to_vec();
+        assert_eq!(member.pattern(&names), None);
+        member.setup.pattern = Some("a|b|spare.*".into());
+        member.begin_anew();
+        assert_eq!(member.pattern(&names).as_deref(), Some("a|b|spare.*"));
+        member.setup.leaves_out = Some(0);
+        assert_eq!(member.pattern(&names).as_deref(), Some("b|spare.*"));
+        member.lives = 1;
+        assert_eq!(member.pattern(&names).as_deref(), Some("a|b|spare.*"), "it is the first one");
     }
 
     #[test]
