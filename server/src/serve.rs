@@ -25,6 +25,7 @@ use std::time::Duration;
 use stormglass_broker_core::config::NodeConfig;
 use stormglass_broker_core::ids::NodeId;
 use stormglass_broker_core::protocol::BrokerEndpoint;
+use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 
 /// How often a start looks whether a node has failed meanwhile.
@@ -40,7 +41,7 @@ pub struct Server {
     stopping: Arc<AtomicBool>,
     announced: Receiver<NodeId>,
     /// Opened when all nodes serve.
-    doors: Vec<(Listening, Door)>,
+    doors: Vec<(Bound, Door)>,
     serving: Serving,
     /// Where counts are asked for.
     metrics: Option<SocketAddr>,
@@ -75,14 +76,20 @@ struct Place {
     inbox: Inbox,
 }
 
-/// Where a node is going to listen.
+/// Where a node listens, or is going to.
 #[derive(Debug)]
 struct Listening {
-    bound: Bound,
+    address: SocketAddr,
+    socket: Socket,
     /// Whether clients are served there.
     clients: bool,
-    /// Whether other nodes need it before this one serves.
-    early: bool,
+}
+
+/// Listens from the beginning if other nodes need it before this one serves.
+#[derive(Debug)]
+enum Socket {
+    Early(TcpListener),
+    Late(Bound),
 }
 
 impl Server {
@@ -92,11 +99,12 @@ impl Server {
     /// What the operator must see to.
     pub fn start(options: &Options, metrics: Option<SocketAddr>) -> Result<Self, ServeError> {
         let limits = options.socket_limits()?;
+        let runtime = runtime()?;
         let mut binder = Binder::default();
-        let metrics = metrics.map(|address| binder.bind(address)).transpose()?;
+        let metrics = listen_for_scrapes(&runtime, &mut binder, metrics)?;
         let (places, outboxes) = open(options, &mut binder)?;
         let addresses: Vec<SocketAddr> =
-            places.iter().flat_map(|place| &place.listeners).map(|l| l.bound.address).collect();
+            places.iter().flat_map(|place| &place.listeners).map(|l| l.address).collect();
         let endpoints = options.nodes().into_iter().zip(&addresses);
         let endpoints = endpoints
             .map(|(node, address)| {
@@ -104,8 +112,8 @@ impl Server {
                 (node, Registered { host, port, rack: None })
             })
             .collect();
-        let shared = Shared::new(limits, outboxes, endpoints, None, metrics)?;
-        shared.start(places, addresses)
+        let shared = Shared::new(runtime, limits, outboxes, endpoints, None);
+        shared.start(places, addresses, metrics)
     }
 
     /// Starts one node of a cluster of several processes. Where the others look for controllers it
@@ -118,21 +126,17 @@ impl Server {
         metrics: Option<SocketAddr>,
     ) -> Result<Self, ServeError> {
         let limits = options.socket_limits()?;
+        let runtime = runtime()?;
         let mut binder = Binder::default();
-        let metrics = metrics.map(|address| binder.bind(address)).transpose()?;
-        let (place, outbox) = open_node(options, &mut binder)?;
+        let metrics = listen_for_scrapes(&runtime, &mut binder, metrics)?;
+        let (place, outbox) = open_node(options, &runtime, &mut binder)?;
         let clients = place.listeners.iter().filter(|listener| listener.clients);
-        let addresses = clients.map(|listener| listener.bound.address).collect();
+        let addresses = clients.map(|listener| listener.address).collect();
         let mut voters = options.voters.clone();
         voters.remove(&options.node);
         let outboxes = BTreeMap::from([(options.node, outbox)]);
-        let shared = Shared::new(limits, outboxes, Endpoints::new(), Some(voters), metrics)?;
-        let mut server = shared.start(vec![place], addresses)?;
-        let doors = std::mem::take(&mut server.doors).into_iter();
-        let (early, late): (Vec<_>, Vec<_>) = doors.partition(|(listening, _)| listening.early);
-        server.doors = late;
-        server.open_doors(early)?;
-        Ok(server)
+        let shared = Shared::new(runtime, limits, outboxes, Endpoints::new(), Some(voters));
+        shared.start(vec![place], addresses, metrics)
     }
 
     /// Waits until all nodes serve, and opens the sockets that are not open yet. `false`: it was
@@ -156,6 +160,9 @@ impl Server {
                 Err(_) => {}
             }
         }
+        if self.stopping.load(Ordering::Relaxed) {
+            return join(std::mem::take(&mut self.nodes)).map(|()| false);
+        }
         self.serving.begin();
         let doors = std::mem::take(&mut self.doors);
         match self.open_doors(doors) {
@@ -164,10 +171,9 @@ impl Server {
         }
     }
 
-    fn open_doors(&self, doors: Vec<(Listening, Door)>) -> Result<(), ServeError> {
-        let _guard = self.runtime.enter();
-        for (listening, door) in doors {
-            self.runtime.spawn(listen(listening.bound.listen()?, door));
+    fn open_doors(&self, doors: Vec<(Bound, Door)>) -> Result<(), ServeError> {
+        for (bound, door) in doors {
+            self.runtime.spawn(listen(listen_now(&self.runtime, bound)?, door));
         }
         Ok(())
     }
@@ -215,6 +221,8 @@ impl Server {
 }
 
 type Nodes = Vec<JoinHandle<Result<(), ServeError>>>;
+/// Where counts are asked for.
+type Metrics = (SocketAddr, TcpListener);
 
 /// Everything that the nodes of a process share.
 struct Shared {
@@ -223,7 +231,6 @@ struct Shared {
     endpoints: Endpoints,
     /// Controllers of other processes, if there are other processes.
     voters: Option<BTreeMap<NodeId, Address>>,
-    metrics: Option<Bound>,
     serving: Serving,
     clock: Clock,
     connections: Arc<AtomicU64>,
@@ -232,38 +239,37 @@ struct Shared {
 
 impl Shared {
     fn new(
+        runtime: Runtime,
         limits: SocketLimits,
         outboxes: BTreeMap<NodeId, Outbox>,
         endpoints: Endpoints,
         voters: Option<BTreeMap<NodeId, Address>>,
-        metrics: Option<Bound>,
-    ) -> Result<Self, ServeError> {
-        let runtime = Builder::new_multi_thread()
-            .thread_name("sockets")
-            .enable_io()
-            .enable_time()
-            .build()
-            .map_err(|error| thread_error(&error))?;
-        Ok(Self {
+    ) -> Self {
+        Self {
             limits,
             outboxes,
             endpoints,
             voters,
-            metrics,
             serving: Serving::default(),
             clock: Clock::start(),
             connections: Arc::new(AtomicU64::new(1)),
             runtime,
-        })
+        }
     }
 
-    /// Starts the nodes.
-    fn start(self, places: Vec<Place>, addresses: Vec<SocketAddr>) -> Result<Server, ServeError> {
+    /// Starts the nodes. What may fail comes before the first of their threads: the directories are unlocked
+    /// if this ends with an error.
+    fn start(
+        self,
+        places: Vec<Place>,
+        addresses: Vec<SocketAddr>,
+        metrics: Option<Metrics>,
+    ) -> Result<Server, ServeError> {
         let (ready, announced) = channel();
         let cluster_id = places[0].dir.cluster_id.clone();
         let directory = Directory::new(&cluster_id, self.endpoints.clone());
-        let (mut nodes, mut dirs, mut doors) = (Vec::new(), Vec::new(), Vec::new());
-        let mut exposed = Vec::new();
+        let (mut all, mut dirs, mut exposed) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut early, mut doors) = (Vec::new(), Vec::new());
         let open_files_max = file_limit::log_files_max(file_limit::raise(), places.len());
         let here = self.voters.is_none().then(|| Arc::new(AtomicUsize::new(places.len())));
         for Place { config, dir, listeners, inbox } in places {
@@ -276,10 +282,13 @@ impl Shared {
                 counted: Counted::default(),
                 counters: Counters::default(),
             };
-            doors.extend(listeners.into_iter().map(|listening| {
-                let door = self.door(&counts, listening.clients);
-                (listening, door)
-            }));
+            for Listening { socket, clients, .. } in listeners {
+                let door = self.door(&counts, clients, metrics.is_some());
+                match socket {
+                    Socket::Early(listener) => early.push((listener, door)),
+                    Socket::Late(bound) => doors.push((bound, door)),
+                }
+            }
             let parts = Parts {
                 links: self.links(node, &cluster_id, &directory),
                 config,
@@ -293,19 +302,18 @@ impl Shared {
                 ready: ready.clone(),
             };
             exposed.push(counts);
-            let thread = thread::Builder::new()
-                .name(format!("node-{node}"))
-                .spawn(move || Node::new(parts)?.run())
-                .map_err(|error| thread_error(&error))?;
-            nodes.push(thread);
+            all.push(parts);
             dirs.push(dir);
         }
-        let metrics = self.metrics.as_ref().map(|bound| bound.address);
-        if let Some(bound) = self.metrics {
-            let _guard = self.runtime.enter();
-            self.runtime.spawn(metrics::serve(bound.listen()?, exposed));
-        }
         let (outboxes, runtime) = (self.outboxes, self.runtime);
+        let nodes = spawn(all, &outboxes)?;
+        for (listener, door) in early {
+            runtime.spawn(listen(listener, door));
+        }
+        let metrics = metrics.map(|(address, listener)| {
+            runtime.spawn(metrics::serve(listener, exposed));
+            address
+        });
         Ok(Server {
             addresses,
             cluster_id,
@@ -321,7 +329,7 @@ impl Shared {
         })
     }
 
-    fn door(&self, counts: &Exposed, clients: bool) -> Door {
+    fn door(&self, counts: &Exposed, clients: bool, has_metrics: bool) -> Door {
         Door {
             node: counts.node,
             outbox: counts.outbox.clone(),
@@ -333,7 +341,7 @@ impl Shared {
             connections: Arc::clone(&self.connections),
             counted: counts.counted.clone(),
             clock: self.clock,
-            counters: self.metrics.is_some().then(|| counts.counters.clone()),
+            counters: has_metrics.then(|| counts.counters.clone()),
         }
     }
 
@@ -374,8 +382,12 @@ fn open(
     Ok((places, outboxes))
 }
 
-/// The same for one node of several processes.
-fn open_node(options: &NodeOptions, binder: &mut Binder) -> Result<(Place, Outbox), ServeError> {
+/// The same for one node of several processes, which listens by then where others need it at once.
+fn open_node(
+    options: &NodeOptions,
+    runtime: &Runtime,
+    binder: &mut Binder,
+) -> Result<(Place, Outbox), ServeError> {
     let formatted = is_formatted(&options.data_dir);
     if !formatted && options.cluster_id.is_none() && options.voters.len() > 1 {
         return Err(ServeError::new(
@@ -383,11 +395,19 @@ fn open_node(options: &NodeOptions, binder: &mut Binder) -> Result<(Place, Outbo
             format!("add `cluster.id`, the same for all nodes, such as {}", ids::random_text()),
         ));
     }
-    let mut listeners = Vec::new();
+    let mut all_bound = Vec::new();
     for listener in &options.listeners {
-        let bound = binder.bind(resolve(&listener.address)?)?;
-        let early = options.listens_early(listener);
-        listeners.push(Listening { bound, clients: listener.clients, early });
+        all_bound.push((listener, binder.bind(resolve(&listener.address)?)?));
+    }
+    let mut listeners = Vec::new();
+    for (listener, bound) in all_bound {
+        let (address, clients) = (bound.address, listener.clients);
+        let socket = if options.listens_early(listener) {
+            Socket::Early(listen_now(runtime, bound)?)
+        } else {
+            Socket::Late(bound)
+        };
+        listeners.push(Listening { address, socket, clients });
     }
     if !formatted && let Some(Err(odd)) = options.cluster_id.as_deref().map(check_cluster_id) {
         // nothing tells whether the cluster is new, too, or has had this id for long
@@ -396,7 +416,7 @@ fn open_node(options: &NodeOptions, binder: &mut Binder) -> Result<(Place, Outbo
     let dir = DataDir::open(&options.data_dir, options.node, options.cluster_id.as_deref())?;
     let clients = listeners.iter().find(|listener| listener.clients);
     let endpoint = clients.map(|listener| {
-        let address = listener.bound.address;
+        let address = listener.address;
         let local = (told(address), address.port());
         let (host, port) = options.advertised.clone().unwrap_or(local);
         Arc::new(BrokerEndpoint { host: host.into(), port })
@@ -444,7 +464,7 @@ fn bind_nth(binder: &mut Binder, first: SocketAddr, index: u16) -> Result<Listen
         ));
     };
     let bound = binder.bind(SocketAddr::new(first.ip(), port))?;
-    Ok(Listening { bound, clients: true, early: false })
+    Ok(Listening { address: bound.address, socket: Socket::Late(bound), clients: true })
 }
 
 /// What clients are told to connect to.
@@ -458,6 +478,48 @@ fn advertised(options: &Options, address: SocketAddr) -> String {
 /// An address as a host's name; clients on other machines need to be told a better one.
 fn told(address: SocketAddr) -> String {
     if address.ip().is_unspecified() { "localhost".to_owned() } else { address.ip().to_string() }
+}
+
+/// What serves sockets.
+fn runtime() -> Result<Runtime, ServeError> {
+    let mut runtime = Builder::new_multi_thread();
+    runtime.thread_name("sockets").enable_io().enable_time();
+    runtime.build().map_err(|error| thread_error(&error))
+}
+
+/// Takes connections from now on; they wait until somebody accepts them.
+fn listen_now(runtime: &Runtime, bound: Bound) -> Result<TcpListener, ServeError> {
+    let _guard = runtime.enter();
+    bound.listen()
+}
+
+fn listen_for_scrapes(
+    runtime: &Runtime,
+    binder: &mut Binder,
+    address: Option<SocketAddr>,
+) -> Result<Option<Metrics>, ServeError> {
+    let Some(address) = address else { return Ok(None) };
+    let bound = binder.bind(address)?;
+    Ok(Some((bound.address, listen_now(runtime, bound)?)))
+}
+
+/// Starts threads of nodes. Those that run are stopped if there cannot be another one.
+fn spawn(all: Vec<Parts>, outboxes: &BTreeMap<NodeId, Outbox>) -> Result<Nodes, ServeError> {
+    let mut nodes = Nodes::new();
+    for parts in all {
+        let thread = thread::Builder::new().name(format!("node-{}", parts.config.node));
+        match thread.spawn(move || Node::new(parts)?.run()) {
+            Ok(thread) => nodes.push(thread),
+            Err(error) => {
+                for outbox in outboxes.values() {
+                    // a node that was not started hears nothing
+                    let _ = outbox.send(Event::Shutdown);
+                }
+                return join(nodes).and(Err(thread_error(&error)));
+            }
+        }
+    }
+    Ok(nodes)
 }
 
 fn join(nodes: Nodes) -> Result<(), ServeError> {
@@ -479,52 +541,4 @@ fn thread_error(error: &io::Error) -> ServeError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::net::Ipv4Addr;
-    use std::path::Path;
-
-    fn cluster(data_dir: &Path, cluster_id: &str) -> Options {
-        Options {
-            data_dir: data_dir.to_owned(),
-            listen: (Ipv4Addr::LOCALHOST, 0).into(),
-            advertised_host: None,
-            brokers: 2,
-            cluster_id: Some(cluster_id.to_owned()),
-            properties: BTreeMap::new(),
-        }
-    }
-
-    #[test]
-    fn a_new_cluster_of_one_process_has_a_uuid_and_an_old_one_what_it_has() {
-        let dir = tempfile::tempdir().unwrap();
-        let place = dir.path().join("data");
-        let options = cluster(&place, "storm");
-        let error = open(&options, &mut Binder::default()).err().unwrap();
-        assert_eq!(error.to_string(), "the cluster id `storm` is not a UUID in base64");
-        assert!(!place.exists(), "nothing is formatted");
-        for node in options.nodes() {
-            drop(DataDir::open(&node_dir(&place, node, 2), node, Some("storm")).unwrap());
-        }
-        assert!(open(&options, &mut Binder::default()).is_ok());
-    }
-
-    #[test]
-    fn a_new_node_joins_a_cluster_with_any_id() {
-        let dir = tempfile::tempdir().unwrap();
-        let data_dir = dir.path().join("data");
-        let text = format!(
-            "node.id = 3\nprocess.roles = \"broker\"\ncluster.id = \"storm\"\n\
-             controller.quorum.voters = \"1@127.0.0.1:9093,2@127.0.0.1:9094\"\n\
-             listeners = \"PLAINTEXT://127.0.0.1:0\"\nlog.dirs = '{}'\n",
-            data_dir.display()
-        );
-        let options = NodeOptions::parse(&text, &BTreeMap::new()).unwrap();
-        let (place, _outbox) = open_node(&options, &mut Binder::default()).ok().unwrap();
-        assert_eq!(place.dir.cluster_id, "storm");
-        let listening = &place.listeners[0];
-        let port = listening.bound.address.port();
-        assert!(port != 0 && !listening.early);
-        assert_eq!(place.config.endpoint.map(|endpoint| endpoint.port), Some(port));
-    }
-}
+mod tests;

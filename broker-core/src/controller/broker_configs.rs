@@ -35,7 +35,18 @@ impl Controller {
             .and_then(|()| self.check_own_lags(&owner, &after))
             .and_then(|()| self.check_tiered_topics(&now, &then))
             .map_err(|why| (ErrorCode::InvalidConfig, why))?;
+        self.check_known(&owner)?;
         Ok((owner, after))
+    }
+
+    /// Whoever has configs of its own is registered, or a controller (Kafka's `ConfigResourceExistenceChecker`,
+    /// which has its say after the configs').
+    fn check_known(&self, owner: &ConfigResource) -> Result<(), Refusal> {
+        let ConfigResource::Broker(id) = owner else { return Ok(()) };
+        if self.image.broker(*id).is_some() || self.voters.contains(id) {
+            return Ok(());
+        }
+        Err((ErrorCode::BrokerIdNotRegistered, format!("No node with id {id} found.")))
     }
 
     /// server.properties with what was set for all brokers.

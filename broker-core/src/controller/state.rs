@@ -29,6 +29,8 @@ use std::collections::VecDeque;
 #[derive(Debug)]
 pub(crate) struct Controller {
     pub(super) node: NodeId,
+    /// Controllers, this one included.
+    pub(super) voters: Vec<NodeId>,
     pub(super) server: ServerConfig,
     pub(super) plant: Option<Plant>,
     /// Of a new cluster.
@@ -85,6 +87,7 @@ impl Controller {
     pub(crate) fn new(config: &NodeConfig) -> Self {
         Self {
             node: config.node,
+            voters: config.voters.clone(),
             server: config.server.clone(),
             plant: config.plant,
             features: config.features,

@@ -1,6 +1,8 @@
-//! Lowest sequences with which producers were to begin in a log (Kafka's `VerificationStateEntry`). A producer of whom
-//! nothing is known may begin with any, so what is behind the lowest one has to wait for it. The log forgets that once it
-//! has something of the producer, whoever led it then; that its leader begins another epoch is no reason to.
+//! Lowest sequences with which producers were to begin in a log (Kafka's `VerificationStateEntry`). Where partitions
+//! are added first, a producer of whom nothing is known may begin with any, so what is behind the lowest one has to
+//! wait for it. With an epoch for each transaction such a producer begins with 0, whatever is noted here
+//! (`txn/verify`). The log forgets a sequence once it has something of the producer, whoever led it then; that its
+//! leader begins another epoch is no reason to.
 
 use super::partition_log::Log;
 use crate::protocol::ProducerIdAndEpoch;

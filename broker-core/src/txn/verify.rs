@@ -5,9 +5,10 @@
 //! Where each transaction has an epoch of its own (KIP-890, second part), the partition is added by the
 //! same question, as producers do not do it; what is late has an older epoch than the log then knows.
 //!
-//! While it asks, markers and elections may come: what was asked before them is void. A producer of
-//! whom the log knows nothing may begin with any sequence; so the log remembers the lowest one that
-//! was asked for (`log/awaited`), and nothing after it is let in before it.
+//! While it asks, markers and elections may come: what was asked before them is void. Where partitions
+//! are added first, a producer of whom the log knows nothing may begin with any sequence; so the log
+//! remembers the lowest one that was asked for (`log/awaited`), and nothing after it is let in before
+//! it. With an epoch for each transaction such a producer begins with 0 (KAFKA-18202).
 
 use super::TRANSACTIONS_TOPIC;
 use super::coordinator::Cx;
@@ -44,6 +45,8 @@ struct Asked {
     work: Work,
     producer: ProducerIdAndEpoch,
     guards: Vec<Guard>,
+    /// Partitions that are not asked for, as their logs know a newer epoch of the producer.
+    fenced: Vec<TopicPartition>,
     rules: TransactionRules,
     /// Since when.
     since: Instant,
@@ -103,22 +106,28 @@ impl Verifier {
             return Some(Verified::Produce(to, request.produce, refused));
         };
         let producer = producer.0;
-        let guards: Vec<Guard> = request
-            .produce
-            .partitions
-            .iter()
-            .filter_map(|data| Some((data.tp, producer_of(data)?.1)))
-            .filter_map(|(tp, sequence)| guard(cx, tp, producer, Some(sequence)))
-            .collect();
         let rules = request.rules;
-        if guards.is_empty() || !asks(cx, rules) {
+        if !asks(cx, rules) {
             return Some(Verified::Produce(to, request.produce, Vec::new()));
+        }
+        let (mut guards, mut fenced) = (Vec::new(), Vec::new());
+        for data in &request.produce.partitions {
+            let Some((_, sequence)) = producer_of(data) else { continue };
+            match guard(cx, data.tp, producer, Some(sequence)) {
+                Need::Nothing => {}
+                Need::Question(guard) => guards.push(guard),
+                Need::Newer => fenced.push(data.tp),
+            }
+        }
+        if guards.is_empty() {
+            let refused = fenced.into_iter().map(refused_as_fenced).collect();
+            return Some(Verified::Produce(to, request.produce, refused));
         }
         for guard in &guards {
             note_sequence(cx, producer, guard);
         }
         let (work, since) = (Work::Produce(to, request), cx.step.now);
-        self.ask(cx, Asked { work, producer, guards, rules, since })
+        self.ask(cx, Asked { work, producer, guards, fenced, rules, since })
     }
 
     /// A group's positions within a transaction.
@@ -131,12 +140,19 @@ impl Verifier {
     ) -> Option<Verified> {
         let producer = request.producer;
         let rules = request.rules;
-        let guard = guard(cx, partition, producer, None).filter(|_| asks(cx, rules));
-        let Some(guard) = guard else {
-            return Some(Verified::Offsets(to, request, ErrorCode::None));
+        let need =
+            if asks(cx, rules) { guard(cx, partition, producer, None) } else { Need::Nothing };
+        let guards = match need {
+            Need::Nothing => return Some(Verified::Offsets(to, request, ErrorCode::None)),
+            Need::Newer => {
+                let error = ErrorCode::InvalidProducerEpoch;
+                return Some(Verified::Offsets(to, request, error));
+            }
+            Need::Question(guard) => vec![guard],
         };
         let (work, since) = (Work::Offsets(to, request), cx.step.now);
-        self.ask(cx, Asked { work, producer, guards: vec![guard], rules, since })
+        let fenced = Vec::new();
+        self.ask(cx, Asked { work, producer, guards, fenced, rules, since })
     }
 
     fn ask(&mut self, cx: &mut Cx<'_, '_>, asked: Asked) -> Option<Verified> {
@@ -257,10 +273,10 @@ fn outcome(
     asked: Asked,
     told: impl Fn(TopicPartition) -> ErrorCode,
 ) -> Verified {
-    let Asked { work, producer, guards, rules, .. } = asked;
+    let Asked { work, producer, guards, fenced, rules, .. } = asked;
     let errors: Vec<_> = guards
         .iter()
-        .map(|guard| (guard.tp, check(cx, producer, guard, told(guard.tp))))
+        .map(|guard| (guard.tp, check(cx, (producer, rules), guard, told(guard.tp))))
         .filter(|(_, error)| !error.is_ok())
         .collect();
     if !errors.is_empty() {
@@ -268,11 +284,12 @@ fn outcome(
     }
     match work {
         Work::Produce(to, request) => {
-            let unasked = unasked(&request.produce, &guards);
+            let unasked = unasked(&request.produce, &guards).filter(|tp| !fenced.contains(tp));
             let over = unasked.filter(|tp| is_over(cx, *tp, producer));
             let over = over.map(|tp| (tp, ErrorCode::InvalidTxnState));
             let retriable = |(tp, error)| (tp, produce_error(error, rules));
-            let refused = errors.into_iter().map(retriable).chain(over).collect();
+            let fenced = fenced.iter().copied().map(refused_as_fenced);
+            let refused = errors.into_iter().map(retriable).chain(over).chain(fenced).collect();
             Verified::Produce(to, request.produce, refused)
         }
         Work::Offsets(to, request) => {
@@ -288,7 +305,7 @@ fn outcome(
 
 fn check(
     cx: &Cx<'_, '_>,
-    producer: ProducerIdAndEpoch,
+    (producer, rules): (ProducerIdAndEpoch, TransactionRules),
     guard: &Guard,
     told: ErrorCode,
 ) -> ErrorCode {
@@ -305,7 +322,12 @@ fn check(
     if guard.is_void {
         return ErrorCode::InvalidTxnState;
     }
+    let is_unknown = led.log.producer_epoch(producer.id).is_none();
     match guard.first_sequence {
+        // what is missing before it may have been refused by another leader (KAFKA-18202)
+        Some(first) if rules.has_epochs() && is_unknown && first != 0 => {
+            ErrorCode::OutOfOrderSequenceNumber
+        }
         Some(first) if led.log.awaits_before(producer, first) => {
             ErrorCode::OutOfOrderSequenceNumber
         }
@@ -349,19 +371,37 @@ fn is_over(cx: &Cx<'_, '_>, tp: TopicPartition, producer: ProducerIdAndEpoch) ->
     led.is_some_and(|led| !led.log.has_open_transaction(producer.id, producer.epoch))
 }
 
-/// What must be asked for; nothing for partitions where the transaction is open, or that are led
-/// elsewhere.
+/// What a partition needs before a batch of a transaction is written there.
+#[derive(Debug)]
+enum Need {
+    /// Its transaction is open, or the partition is led elsewhere.
+    Nothing,
+    /// The coordinator is asked.
+    Question(Guard),
+    /// Nobody is asked: the log knows a newer epoch of the producer (KAFKA-18042).
+    Newer,
+}
+
+/// How a partition is refused whose log knows a newer epoch of the producer.
+const fn refused_as_fenced(tp: TopicPartition) -> (TopicPartition, ErrorCode) {
+    (tp, ErrorCode::InvalidProducerEpoch)
+}
+
 fn guard(
     cx: &Cx<'_, '_>,
     tp: TopicPartition,
     producer: ProducerIdAndEpoch,
     first_sequence: Option<i32>,
-) -> Option<Guard> {
-    let partition = cx.replicas.find(tp).filter(|partition| partition.is_leader())?;
-    if partition.log.has_open_transaction(producer.id, producer.epoch) {
-        return None;
+) -> Need {
+    let led = cx.replicas.find(tp).filter(|partition| partition.is_leader());
+    let Some(led) = led else { return Need::Nothing };
+    if led.log.has_open_transaction(producer.id, producer.epoch) {
+        return Need::Nothing;
     }
-    Some(Guard { tp, epoch: partition.leader_epoch, first_sequence, is_void: false })
+    if led.log.producer_epoch(producer.id).is_some_and(|known| known > producer.epoch) {
+        return Need::Newer;
+    }
+    Need::Question(Guard { tp, epoch: led.leader_epoch, first_sequence, is_void: false })
 }
 
 /// Leader of a transactional id's partition.

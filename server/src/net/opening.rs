@@ -1,7 +1,9 @@
 //! When a node's sockets take connections. All of them are bound first, so that an address in use is told
 //! before anything is formatted. One that is only bound refuses connections, as Kafka's do until their
 //! acceptors start: clients go to the next bootstrap server at once, and who looks whether a port is open
-//! is told the truth. Clients' listeners are opened when the cluster lets the broker serve.
+//! is told the truth. Clients' listeners are opened when the cluster lets the broker serve. Those that are
+//! open from the beginning, and the one for counts, listen before anything is formatted, too: whatever may
+//! fail does so while there is nothing to stop.
 //!
 //! Nodes need no more of each other before that than controllers. Votes, fetches of metadata,
 //! registrations and heartbeats, changes of ISRs, and what brokers forward go to voters, where
@@ -50,8 +52,7 @@ impl Binder {
     /// Takes an address, on which nobody can connect yet. Port 0 is any that is free.
     ///
     /// # Errors
-    /// The address is none of this machine's, or in use. What another process has bound, but does not
-    /// listen on, is noticed by whoever listens second.
+    /// The address is none of this machine's, or in use, be it that another process has only bound it.
     pub(crate) fn bind(&mut self, address: SocketAddr) -> Result<Bound, ServeError> {
         if self.taken.iter().any(|taken| excludes(*taken, address)) {
             // two sockets of one process may be bound there, too, but only one can listen
@@ -62,13 +63,22 @@ impl Binder {
             SocketAddr::V6(_) => TcpSocket::new_v6(),
         };
         let socket = socket.map_err(|error| socket_error(&error))?;
-        // connections of an earlier process that have not quite ended do not keep the address
-        socket.set_reuseaddr(true).map_err(|error| socket_error(&error))?;
-        socket.bind(address).map_err(|error| bind_error(address, &error))?;
+        match socket.bind(address) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => bind_again(&socket, address)?,
+            bound => bound.map_err(|error| bind_error(address, &error))?,
+        }
         let address = socket.local_addr().map_err(|error| socket_error(&error))?;
         self.taken.push(address);
         Ok(Bound { socket, address })
     }
+}
+
+/// Connections of an earlier process that have not quite ended do not keep an address. Two sockets that share
+/// addresses could both be bound to one, until one of them listens; so it shares no longer than it takes to bind it.
+fn bind_again(socket: &TcpSocket, address: SocketAddr) -> Result<(), ServeError> {
+    socket.set_reuseaddr(true).map_err(|error| socket_error(&error))?;
+    socket.bind(address).map_err(|error| bind_error(address, &error))?;
+    socket.set_reuseaddr(false).map_err(|error| socket_error(&error))
 }
 
 /// Whether nobody can listen on one address while somebody does on the other.
@@ -100,6 +110,8 @@ impl Bound {
     /// Another process listens there by now.
     pub(crate) fn listen(self) -> Result<TcpListener, ServeError> {
         let address = self.address;
+        // its connections do not keep the address once this process has ended
+        self.socket.set_reuseaddr(true).map_err(|error| socket_error(&error))?;
         self.socket.listen(BACKLOG).map_err(|error| bind_error(address, &error))
     }
 }
@@ -214,6 +226,32 @@ mod tests {
         let taken = other.local_addr().unwrap();
         let error = Binder::default().bind(taken).unwrap_err();
         assert!(error.to_string().starts_with(&format!("cannot listen on {taken}: ")), "{error}");
+    }
+
+    /// Each of two processes has a binder of its own.
+    #[test]
+    fn an_address_that_another_process_has_bound_is_refused_before_it_listens() {
+        let first = Binder::default().bind(any_port()).unwrap();
+        let error = Binder::default().bind(first.address).unwrap_err();
+        assert!(error.to_string().contains("in use"), "{error}");
+    }
+
+    /// The side that ends a connection first keeps its address for a while.
+    #[test]
+    fn a_process_that_starts_again_has_its_address_for_itself() {
+        block_on(async {
+            let bound = Binder::default().bind(any_port()).unwrap();
+            let (address, listener) = (bound.address, bound.listen().unwrap());
+            let mut client = TcpStream::connect(address).await.unwrap();
+            drop(listener.accept().await.unwrap());
+            assert_eq!(client.read(&mut [0]).await.unwrap(), 0);
+            drop((client, listener));
+            let again = Binder::default().bind(address).unwrap();
+            assert!(Binder::default().bind(address).is_err());
+            let listener = again.listen().unwrap();
+            assert!(Binder::default().bind(address).is_err());
+            drop(listener);
+        });
     }
 
     #[test]

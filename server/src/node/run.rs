@@ -388,12 +388,14 @@ impl Node {
         }
     }
 
+    /// Clients are let in when the cluster lets the node serve; not when it is about to go.
     fn announce(&mut self) {
         let is_ready = || match self.is_broker {
             true => self.broker.gauges().unfenced,
             false => self.broker.active_controller().is_some(),
         };
         if self.ready.is_some()
+            && self.shutdown.is_none()
             && is_ready()
             && let Some(ready) = self.ready.take()
         {
@@ -458,5 +460,59 @@ fn log(node: NodeId, topics: &SharedDirectory, event: &TraceEvent) {
             tracing::info!(node, log = name(tp), ?isr, "ISR changed");
         }
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Options;
+    use crate::node::{Directory, Endpoints};
+    use std::net::Ipv4Addr;
+    use std::sync::mpsc::channel;
+
+    #[test]
+    fn a_node_that_is_about_to_go_is_not_announced() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = Options {
+            data_dir: dir.path().to_owned(),
+            listen: (Ipv4Addr::LOCALHOST, 0).into(),
+            advertised_host: None,
+            brokers: 1,
+            cluster_id: None,
+            properties: BTreeMap::new(),
+        };
+        let (outbox, inbox) = channel();
+        let (ready, announced) = channel();
+        let parts = Parts {
+            config: options.node_config(NodeId(1), options.server_config().unwrap()),
+            store: Store::open(dir.path()).unwrap(),
+            inbox,
+            outboxes: BTreeMap::from([(NodeId(1), outbox)]),
+            links: None,
+            directory: SharedDirectory::new(Directory::new("cluster", Endpoints::new())),
+            clock: Clock::start(),
+            counted: Counted::default(),
+            peers_here: None,
+            ready,
+        };
+        let mut node = Node::new(parts).unwrap();
+        let until = node.clock.now() + Duration::from_millis(60_000);
+        node.sync_wall_clock();
+        node.act(Input::Start);
+        while !node.broker.gauges().unfenced {
+            assert!(node.clock.now() < until, "it is not unfenced");
+            if let Ok(event) = node.inbox.recv_timeout(std_duration(Duration::from_millis(10))) {
+                node.take_events(event);
+            }
+            node.fire_timers();
+        }
+        node.shutdown = Some(Closing::HandingOver(until));
+        node.announce();
+        assert!(announced.try_recv().is_err());
+        node.shutdown = None;
+        node.announce();
+        assert_eq!(announced.try_recv(), Ok(NodeId(1)));
+        node.finish(Exit::ShutdownComplete).unwrap();
     }
 }

@@ -173,7 +173,8 @@ pub struct ProducerConfig {
     pub keys: Option<u64>,
     /// `transaction.timeout.ms`
     pub transaction_timeout_ms: i32,
-    /// Sequence of a partition's first record in the first epoch of a producer id.
+    /// Sequence of a partition's first record in the first epoch of a producer id; with an epoch for each
+    /// transaction it is 0.
     pub first_sequence: i32,
 }
 

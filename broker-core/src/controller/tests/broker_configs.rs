@@ -32,7 +32,7 @@ impl Rig {
 
 #[test]
 fn what_is_set_for_one_broker_counts_more_than_what_is_set_for_all() {
-    let mut rig = Rig::new();
+    let mut rig = Rig::with_brokers(2);
     let key = "log.retention.ms";
     assert_eq!(rig.set("", key, Some("1000")), ErrorCode::None);
     assert_eq!(rig.set("2", key, Some("2000")), ErrorCode::None);
@@ -46,7 +46,7 @@ fn what_is_set_for_one_broker_counts_more_than_what_is_set_for_all() {
 
 #[test]
 fn what_cannot_change_is_refused() {
-    let mut rig = Rig::new();
+    let mut rig = Rig::with_brokers(2);
     assert_eq!(rig.set("1", "listeners", Some("PLAINTEXT://:9092")), ErrorCode::InvalidRequest);
     assert_eq!(rig.set("1", "log.cleaner.threads", Some("2")), ErrorCode::InvalidRequest);
     let rate = "log.cleaner.io.max.bytes.per.second";
@@ -62,7 +62,7 @@ fn what_cannot_change_is_refused() {
 
 #[test]
 fn the_source_of_each_value_is_told() {
-    let mut rig = Rig::new();
+    let mut rig = Rig::with_brokers(2);
     let (all, own) = ("log.retention.bytes", "message.max.bytes");
     assert_eq!(rig.set("", all, Some("5000000")), ErrorCode::None);
     assert_eq!(rig.set("1", own, Some("2000")), ErrorCode::None);
@@ -107,7 +107,7 @@ fn topics_with_remote_storage_inherit_nothing_that_would_turn_it_off() {
 
 #[test]
 fn what_no_topic_inherits_changes_too_and_only_what_is_set_is_shown_of_throttles() {
-    let mut rig = Rig::new();
+    let mut rig = Rig::with_brokers(2);
     let (throttle, pause) = ("leader.replication.throttled.rate", "log.cleaner.backoff.ms");
     let shown = |rig: &Rig, key: &str| {
         let dynamic = Dynamic::of(rig.controller.image(), NodeId(1));
@@ -128,7 +128,7 @@ fn what_no_topic_inherits_changes_too_and_only_what_is_set_is_shown_of_throttles
 
 #[test]
 fn pools_of_threads_grow_and_shrink_step_by_step() {
-    let mut rig = Rig::new();
+    let mut rig = Rig::with_brokers(2);
     let mut set = |value: &str| rig.set("", "num.io.threads", Some(value));
     assert_eq!(set("17"), ErrorCode::InvalidRequest);
     assert_eq!(set("16"), ErrorCode::None);
@@ -183,7 +183,7 @@ impl Rig {
 
 #[test]
 fn a_refusal_says_which_kind_of_key_it_is_under_the_brokers_name_of_it() {
-    let mut rig = Rig::new();
+    let mut rig = Rig::with_brokers(2);
     for (key, value, why) in [
         ("nope", "16", "Unknown broker config name: nope"),
         ("compression.type", "gzip", "Config compression.type can be changed in Kafka, but has no"),
@@ -200,7 +200,7 @@ fn a_refusal_says_which_kind_of_key_it_is_under_the_brokers_name_of_it() {
 
 #[test]
 fn the_smallest_compaction_lag_of_brokers_is_not_above_the_largest() {
-    let mut rig = Rig::new();
+    let mut rig = Rig::with_brokers(2);
     let (min, max) = ("log.cleaner.min.compaction.lag.ms", "log.cleaner.max.compaction.lag.ms");
     assert_eq!(rig.set("", max, Some("1000")), ErrorCode::None);
     for broker in ["", "1"] {
@@ -212,7 +212,7 @@ fn the_smallest_compaction_lag_of_brokers_is_not_above_the_largest() {
 
 #[test]
 fn what_is_set_for_all_brokers_goes_with_what_one_has_of_its_own() {
-    let mut rig = Rig::new();
+    let mut rig = Rig::with_brokers(2);
     let (min, max) = ("log.cleaner.min.compaction.lag.ms", "log.cleaner.max.compaction.lag.ms");
     assert_eq!(rig.set("1", min, Some("1000")), ErrorCode::None);
     assert_eq!(rig.set("", max, Some("500")), ErrorCode::InvalidConfig);
@@ -223,7 +223,7 @@ fn what_is_set_for_all_brokers_goes_with_what_one_has_of_its_own() {
 
 #[test]
 fn configs_that_did_not_go_together_before_hold_no_other_change_up() {
-    let mut rig = Rig::new();
+    let mut rig = Rig::with_brokers(2);
     let (min, throttle) =
         ("log.cleaner.min.compaction.lag.ms", "leader.replication.throttled.rate");
     assert_eq!(rig.set("1", min, Some("1000")), ErrorCode::None);
@@ -233,4 +233,21 @@ fn configs_that_did_not_go_together_before_hold_no_other_change_up() {
     assert_eq!(rig.set("", "log.retention.ms", Some("1000")), ErrorCode::None);
     assert_eq!(rig.set("1", min, None), ErrorCode::None);
     assert_eq!(rig.set("1", min, Some("1000")), ErrorCode::InvalidConfig, "it is sound by now");
+}
+
+#[test]
+fn whoever_has_configs_of_its_own_is_registered_or_a_controller() {
+    let mut rig = Rig::with_brokers(1);
+    let controller = rig.controller.node.0.to_string();
+    let key = "log.retention.ms";
+    for (node, error) in [
+        ("1", ErrorCode::None),
+        (controller.as_str(), ErrorCode::None),
+        ("", ErrorCode::None),
+        ("7", ErrorCode::BrokerIdNotRegistered),
+    ] {
+        assert_eq!(rig.set(node, key, Some("1000")), error, "{node}");
+        assert_eq!(rig.set(node, key, None), error, "{node}");
+    }
+    assert_eq!(rig.set("7", key, Some("soon")), ErrorCode::InvalidConfig, "that is said first");
 }

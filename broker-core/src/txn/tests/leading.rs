@@ -55,6 +55,22 @@ impl Bed {
         Self { rig, verifier, markers, rules: TransactionRules::Added }
     }
 
+    /// Another partition that broker 1 leads.
+    fn with_another(&mut self) -> TopicPartition {
+        let other = TopicPartition::new(TP.topic, TP.partition + 1);
+        self.rig.apply(&[MetadataRecord::Partition(PartitionRecord {
+            tp: other,
+            replicas: vec![NodeId(1)],
+            isr: vec![NodeId(1)],
+            moving: None,
+            leader: Some(NodeId(1)),
+            recovering: false,
+            leader_epoch: 0,
+            partition_epoch: 0,
+        })]);
+        other
+    }
+
     fn act<T>(
         &mut self,
         act: impl FnOnce(&mut Verifier, &mut MarkerAppends, &mut Cx<'_, '_>) -> T,
@@ -218,17 +234,7 @@ fn what_was_asked_before_a_marker_is_void() {
 #[test]
 fn what_was_open_when_another_partition_was_asked_for_must_be_open_still() {
     let mut bed = Bed::new();
-    let other = TopicPartition::new(TP.topic, TP.partition + 1);
-    bed.rig.apply(&[MetadataRecord::Partition(PartitionRecord {
-        tp: other,
-        replicas: vec![NodeId(1)],
-        isr: vec![NodeId(1)],
-        moving: None,
-        leader: Some(NodeId(1)),
-        recovering: false,
-        leader_epoch: 0,
-        partition_epoch: 0,
-    })]);
+    let other = bed.with_another();
     bed.produce(0);
     let id = bed.question();
     let verified = bed.told(id, Ok(ErrorCode::None));
@@ -295,6 +301,43 @@ fn nothing_is_let_in_before_what_was_refused() {
         });
         assert_eq!(bed.outcome(verified), ErrorCode::None);
     }
+}
+
+/// What it has sent before may have been refused by another leader, of whose refusals nobody knows here.
+#[test]
+fn kafka_18202_with_an_epoch_each_a_producer_that_is_not_known_begins_with_0() {
+    for (rules, sequence, outcome) in [
+        (TransactionRules::EpochEach, 1, ErrorCode::OutOfOrderSequenceNumber),
+        (TransactionRules::EpochEach, 0, ErrorCode::None),
+        (TransactionRules::Added, 1, ErrorCode::None),
+    ] {
+        let mut bed = Bed::new();
+        bed.rules = rules;
+        assert!(bed.produce(sequence).is_none());
+        let id = bed.question();
+        let verified = bed.told(id, Ok(ErrorCode::None));
+        assert_eq!(bed.outcome(verified), outcome, "{rules:?} {sequence}");
+    }
+}
+
+#[test]
+fn kafka_18042_nobody_is_asked_about_an_epoch_of_which_the_log_knows_a_newer_one() {
+    let mut bed = Bed::new();
+    let other = bed.with_another();
+    assert_eq!(bed.marker(true, PRODUCER.epoch + 1, 1), ErrorCode::None);
+    bed.rig.sent();
+    let late = bed.produce(0).expect("nobody is asked");
+    assert!(bed.rig.sent().is_empty());
+    assert_eq!(bed.outcome(late), ErrorCode::InvalidProducerEpoch);
+    // the coordinator is asked for what else is in the request
+    assert!(bed.produce_to(&[(TP, 0), (other, 0)]).is_none());
+    let sent = bed.rig.sent().pop().expect("the coordinator is asked");
+    let Request::AddPartitionsToTxn(request) = sent.request else { panic!("{sent:?}") };
+    assert_eq!(request.transactions[0].partitions, [other]);
+    let verified = bed.told(sent.correlation, Err(PeerError::TimedOut));
+    let Verified::Produce(_, _, refused) = verified else { panic!("{verified:?}") };
+    let fenced = (TP, ErrorCode::InvalidProducerEpoch);
+    assert_eq!(refused, [(other, ErrorCode::NotEnoughReplicas), fenced]);
 }
 
 /// The log would have it from another leader that has let it in since.

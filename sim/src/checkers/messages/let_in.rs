@@ -1,7 +1,8 @@
 //! What becomes part of a transaction is let in in time, and in order (KIP-890). What was sent before the transaction
 //! has ended in a partition does not go on behind its marker: it would begin another one, which nobody ends. And
 //! nothing is let in before what its producer has sent earlier, and what was refused for now: that would be missing
-//! there, or come too late.
+//! there, or come too late. With an epoch for each transaction, whom a leader does not know begins with the first
+//! sequence (KAFKA-18202): what comes before another one may have been refused elsewhere.
 
 use super::{Speaker, answers};
 use crate::checkers::suite::Checkers;
@@ -25,6 +26,8 @@ pub(super) struct Came {
     led_in: LeaderEpoch,
     /// Where its log ends.
     end: Offset,
+    /// Its log knows the producer.
+    is_known: bool,
 }
 
 /// A marker that a leader has written, with the producer's epoch.
@@ -43,6 +46,15 @@ struct Refused {
     sequence: i32,
 }
 
+/// The first batch that a leader has written in an epoch of a producer while it led in an epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Begun {
+    /// Of the producer.
+    epoch: i16,
+    led_in: LeaderEpoch,
+    offset: Offset,
+}
+
 /// What leaders have let in, and refused.
 #[derive(Debug, Default)]
 pub(super) struct LetIn {
@@ -50,6 +62,8 @@ pub(super) struct LetIn {
     markers: FxHashMap<Place, Marker>,
     /// The first ones that have not been let in since.
     refused: FxHashMap<Place, Refused>,
+    /// In the newest epochs.
+    begun: FxHashMap<Place, Begun>,
 }
 
 impl LetIn {
@@ -57,6 +71,7 @@ impl LetIn {
     pub(super) fn forget(&mut self, node: i32) {
         self.markers.retain(|(of, ..), _| *of != node);
         self.refused.retain(|(of, ..), _| *of != node);
+        self.begun.retain(|(of, ..), _| *of != node);
     }
 
     /// A node begins to work on a request: with a transaction, or an epoch of a producer, ends what was refused of it.
@@ -99,8 +114,13 @@ impl LetIn {
             self.markers.insert(place, marker);
             return None;
         }
-        let before = *self.refused.get(&place)?;
         let of = (header.producer_epoch, header.partition_leader_epoch);
+        let new = Begun { epoch: of.0, led_in: of.1, offset: batch.base_offset() };
+        let begun = self.begun.entry(place).or_insert(new);
+        if (begun.epoch, begun.led_in) != of {
+            *begun = new;
+        }
+        let before = *self.refused.get(&place)?;
         if (before.epoch, before.led_in) != of {
             return None;
         }
@@ -119,6 +139,21 @@ impl LetIn {
         let is_since = (came.end..offset).contains(&marker.offset);
         let is_late = is_since && is_over(header.producer_epoch, marker.epoch, rules);
         is_late.then_some(marker)
+    }
+
+    /// Whether a batch that was written is the first one of its producer's epoch, though it does not begin with the
+    /// first sequence, and nothing was known of the producer as it came. What is known since was written by the same
+    /// leader: behind that an epoch begins with the first sequence, too.
+    fn begins_amid(
+        &self,
+        node: i32,
+        (came, rules): (Came, TransactionRules),
+        (header, offset): (&BatchHeader, Offset),
+    ) -> bool {
+        let begun = self.begun.get(&(node, came.tp, header.producer_id));
+        let first = Begun { epoch: header.producer_epoch, led_in: came.led_in, offset };
+        let is_unknown = rules == TransactionRules::EpochEach && !came.is_known;
+        is_unknown && header.base_sequence != 0 && begun == Some(&first)
     }
 
     /// A batch is refused, or was let in. `is_for_now`: surely because its coordinator is not there, or busy.
@@ -152,7 +187,11 @@ fn is_over(epoch: i16, marker: i16, rules: TransactionRules) -> bool {
 pub(super) fn came(broker: &Broker, asked: &TransactionalProduceRequest) -> Vec<Came> {
     let led = asked.produce.partitions.iter().filter_map(|data| {
         let view = broker.replica_view(data.tp).filter(|view| view.lead.is_some())?;
-        Some(Came { tp: data.tp, led_in: view.leader_epoch, end: view.log.next_offset() })
+        let first = data.records.batches().first();
+        let is_known =
+            first.is_none_or(|batch| view.log.producer_view(batch.header.producer_id).is_some());
+        let (led_in, end) = (view.leader_epoch, view.log.next_offset());
+        Some(Came { tp: data.tp, led_in, end, is_known })
     });
     led.collect()
 }
@@ -223,9 +262,12 @@ impl Checkers {
                 continue;
             }
             let came = came.iter().find(|came| (came.tp, came.led_in) == (tp, led_in));
+            let written = (header, part.base_offset);
             let ended = came.and_then(|came| {
-                let written = (header, part.base_offset);
                 self.talk.let_in.ended_before(by.node, (*came, asked.rules), written)
+            });
+            let is_amid = came.is_some_and(|came| {
+                self.talk.let_in.begins_amid(by.node, (*came, asked.rules), written)
             });
             self.about(tp, |says| {
                 answers::produce(says, by, (&asked.produce, &[]), part);
@@ -234,6 +276,12 @@ impl Checkers {
                         "leader {} has written a batch of producer {} in epoch {epoch} at offset {}, which came before \
                          its transaction had ended there: {ended:?}",
                         by.node, header.producer_id, part.base_offset
+                    )
+                });
+                says.rule(!is_amid, &|| {
+                    format!(
+                        "leader {} did not know producer {}, but lets epoch {epoch} begin with sequence {} at {}",
+                        by.node, header.producer_id, header.base_sequence, part.base_offset
                     )
                 });
             });
@@ -340,7 +388,7 @@ mod tests {
         let is_late = |end: Offset, offset: Offset, rules| {
             let mut let_in = LetIn::default();
             let_in.written((1, tp(0)), &marker(10));
-            let came = Came { tp: tp(0), led_in: 0, end };
+            let came = Came { tp: tp(0), led_in: 0, end, is_known: true };
             let batch = written(offset, 7);
             let_in.ended_before(1, (came, rules), (&batch.header, offset)).is_some()
         };
@@ -349,5 +397,27 @@ mod tests {
         assert!(!is_late(11, 12, added), "it came later");
         assert!(!is_late(8, 9, added), "it was written before");
         assert!(!is_late(9, 11, TransactionRules::EpochEach), "of the next transaction");
+    }
+
+    #[test]
+    fn with_an_epoch_each_who_is_not_known_begins_with_the_first_sequence() {
+        let is_amid = |let_in: &LetIn, sequence, is_known, rules| {
+            let came = Came { tp: tp(0), led_in: 0, end: 9, is_known };
+            let_in.begins_amid(1, (came, rules), (&written(10, sequence).header, 10))
+        };
+        let each = TransactionRules::EpochEach;
+        let mut let_in = LetIn::default();
+        let_in.written((1, tp(0)), &written(10, 5));
+        assert!(is_amid(&let_in, 5, false, each));
+        assert!(!is_amid(&let_in, 5, true, each), "the log knows what comes next");
+        assert!(!is_amid(&let_in, 5, false, TransactionRules::Added), "it may begin with any");
+        assert!(!is_amid(&let_in, 0, false, each));
+        let mut let_in = LetIn::default();
+        let_in.written((1, tp(0)), &written(8, 3));
+        let_in.written((1, tp(0)), &written(10, 5));
+        assert!(!is_amid(&let_in, 5, false, each), "another one has come before");
+        let_in.forget(1);
+        let_in.written((1, tp(0)), &written(10, 5));
+        assert!(is_amid(&let_in, 5, false, each));
     }
 }

@@ -120,7 +120,7 @@ impl Idempotence {
 
     /// Where a partition's sequences begin. A broker that knows nothing of a producer takes any, but none of a
     /// later epoch.
-    fn first_of(&self, producer: ProducerId) -> i32 {
+    pub(super) fn first_of(&self, producer: ProducerId) -> i32 {
         if producer.epoch == 0 { self.first_sequence } else { 0 }
     }
 

@@ -92,6 +92,9 @@ impl Producer {
     pub fn new(setup: ProducerSetup) -> Self {
         let config = setup.config;
         let topics = [setup.topic];
+        // a broker that knows nothing of a producer with an epoch for each transaction takes none but the first
+        let is_epoch_each = setup.transactions.as_ref().is_some_and(|of| of.plan.epoch_each);
+        let first_sequence = if is_epoch_each { 0 } else { config.first_sequence };
         Self {
             config,
             costs: setup.costs,
@@ -101,7 +104,7 @@ impl Producer {
             sticky: Sticky::default(),
             idempotence: Idempotence::new(
                 config.idempotent || setup.transactions.is_some(),
-                config.first_sequence,
+                first_sequence,
             ),
             transactions: setup.transactions.map(|setup| Box::new(Transactions::new(setup))),
             desk: None,

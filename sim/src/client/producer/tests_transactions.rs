@@ -1,5 +1,6 @@
 //! Transactions: what follows what, and what errors do to them.
 
+use super::batch::ProducerId;
 use super::machine::{Producer, ProducerSetup};
 use super::tests_batching::{acked, config};
 use super::transactions::TransactionsSetup;
@@ -19,8 +20,12 @@ fn mock(aborted_permille: u32) -> Mock<Producer> {
 }
 
 fn with_rules(aborted_permille: u32, epoch_each: bool) -> Mock<Producer> {
+    Mock::new(Producer::new(setup(aborted_permille, epoch_each)), 2, 3)
+}
+
+fn setup(aborted_permille: u32, epoch_each: bool) -> ProducerSetup {
     let (records, length_ns, positions) = (10_000, 50 * MS, epoch_each);
-    let producer = Producer::new(ProducerSetup {
+    ProducerSetup {
         config: config(ClientProfile::Java, &[]),
         costs: ClientCosts::default(),
         bootstrap: vec![NodeId(1)],
@@ -43,8 +48,17 @@ fn with_rules(aborted_permille: u32, epoch_each: bool) -> Mock<Producer> {
             first_number: 0,
             member: None,
         }),
-    });
-    Mock::new(producer, 2, 3)
+    }
+}
+
+#[test]
+fn with_an_epoch_each_the_first_sequence_is_the_only_one_to_begin_with() {
+    let first = |epoch_each| {
+        let mut setup = setup(0, epoch_each);
+        setup.config.first_sequence = 7;
+        Producer::new(setup).idempotence.first_of(ProducerId { id: 1, epoch: 0 })
+    };
+    assert_eq!((first(false), first(true)), (7, 0));
 }
 
 fn steps(mock: &Mock<Producer>) -> Vec<TransactionStep> {

@@ -383,6 +383,7 @@ pub(super) const ALTER_CONFIGS: &Table = &[
     NotController,
     InvalidRequest,
     PolicyViolation,
+    BrokerIdNotRegistered,
     UnknownServerError,
 ];
 /// `ConfigHelper.describeConfigs`.
