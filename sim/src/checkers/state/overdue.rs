@@ -3,7 +3,6 @@
 //! `timedOutTransactions`): readers of committed records wait for them.
 
 use super::waits::says;
-use crate::checkers::ledger::Ledger;
 use crate::checkers::suite::Checkers;
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::inspect::ReplicaView;
