@@ -3,6 +3,7 @@
 
 mod asking;
 mod configs;
+mod controlling;
 mod fetching;
 mod groups;
 mod owed;
@@ -12,6 +13,7 @@ mod transactions;
 
 pub use crate::replica::Follower;
 pub use configs::{InForceView, ThrottledView};
+pub use controlling::ControllerView;
 pub use fetching::{FollowedView, SessionPartView, SessionView, WaitsView};
 pub use groups::{
     ClassicGroupView, ClassicMemberView, ClassicPlaceView, ConsumerEpochsView, ConsumerGroupView,

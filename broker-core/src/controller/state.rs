@@ -10,6 +10,7 @@ use crate::config::{NodeConfig, ServerConfig};
 use crate::error::ErrorCode;
 use crate::features::InitialLevels;
 use crate::ids::{ConnectionId, LeaderEpoch, NodeId, Offset};
+use crate::inspect::ControllerView;
 use crate::metadata::{
     ApplyError, Change, LeaderUpdate, MetadataDelta, MetadataImage, MetadataRecord,
 };
@@ -203,6 +204,27 @@ impl Controller {
     /// Epoch in which it is active.
     pub(crate) fn active(&self) -> Option<LeaderEpoch> {
         self.active.as_ref().map(|active| active.epoch)
+    }
+
+    /// When its timer rings, if it is armed, for checkers.
+    pub(crate) fn rings_at(&self) -> Option<Instant> {
+        Some(self.armed).filter(|at| *at != Instant::FAR_FUTURE)
+    }
+
+    /// What it does by itself while it is active, for checkers.
+    pub(crate) fn view(&self) -> Option<ControllerView<'_>> {
+        let active = self.active.as_ref()?;
+        Some(ControllerView {
+            node: self.node,
+            epoch: active.epoch,
+            server: &self.server,
+            image: &self.image,
+            balance_at: active.balance_at,
+            unclean_at: active.unclean_at,
+            session_ends_at: self.session_deadline(),
+            idle_at: self.idle_deadline(),
+            rings_at: self.rings_at(),
+        })
     }
 
     fn notice_role(&mut self, step: &mut Step<'_>, raft: &mut Raft) {

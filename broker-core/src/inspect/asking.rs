@@ -1,6 +1,7 @@
 //! What a broker asks the controller for by itself, and the timers that its parts count on.
 
 use crate::broker::Broker;
+use crate::controller::Controller;
 use crate::lifecycle::Lifecycle;
 use crate::protocol::Request;
 use crate::time::Instant;
@@ -46,6 +47,7 @@ impl Broker {
             ("questions about transactions", role.and_then(|role| role.verifier.asks_again_at())),
             ("forwarded requests", role.and_then(|role| role.forwarding.armed())),
             ("heartbeats to the controller", self.lifecycle().and_then(Lifecycle::armed)),
+            ("what a controller does by itself", self.controller().and_then(Controller::rings_at)),
         ];
         of.into_iter().filter_map(|(what, at)| Some((what, at?)))
     }

@@ -22,8 +22,8 @@ use super::ownership::{Group, Ownership, Reign};
 use super::partition::Partition;
 use super::roles::{self, Change};
 use super::state::{
-    Changes, Chores, Cleaned, Followed, Forgotten, Heartbeats, InTouch, Kept, Lasting, Learners,
-    Overdue, Recorded, Segments, SessionEnds, Standing, Unaware,
+    Changes, Chores, Cleaned, Elections, Followed, Forgotten, Heartbeats, InTouch, Kept, Lasting,
+    Learners, Overdue, Recorded, Segments, SessionEnds, Standing, Unaware,
 };
 use super::table::Entry;
 use super::timeouts::Timeouts;
@@ -129,6 +129,7 @@ pub struct Checkers {
     pub(super) changes: Changes,
     pub(super) chores: Chores,
     pub(super) overdue: Overdue,
+    pub(super) elections: Elections,
     pub(super) segments: Segments,
     pub(super) standing: Standing,
     pub(super) lasting: Lasting,
@@ -197,6 +198,7 @@ impl Checkers {
             changes: Changes::default(),
             chores: Chores::default(),
             overdue: Overdue::default(),
+            elections: Elections::default(),
             segments: Segments::default(),
             standing: Standing::default(),
             lasting: Lasting::of(plan),
@@ -419,6 +421,7 @@ impl Checkers {
         self.recorded.node_down(node);
         self.chores.node_down(node);
         self.overdue.node_down(node);
+        self.elections.node_down(node);
         self.segments.node_down(node);
         self.standing.node_down(node);
         self.lasting.node_down(node);

@@ -1,9 +1,10 @@
 //! What coordinators are in the middle of while something else happens: another broker takes a group over while its
 //! members wait for each other, or while what it has to read is on its way to the disk, positions are asked for that a
-//! transaction has on its way, a transaction ends while its coordinator's log takes nothing, transactions go to another
-//! broker and come back, topics that members' regular expressions match come, grow and go, or are replaced, and so does
-//! a topic in which a group with members has a position. And somebody asks which groups there are while they move. Draws
-//! come from streams of their own, so that the other seeds stay as they are.
+//! transaction has on its way, or move while their coordinator asks about the transaction, a transaction ends while its
+//! coordinator's log takes nothing, transactions go to another broker and come back, topics that members' regular
+//! expressions match come, grow and go, or are replaced, and so does a topic in which a group with members has a
+//! position. And somebody asks which groups there are while they move. Draws come from streams of their own, so that the
+//! other seeds stay as they are.
 
 use super::adding::{
     OFFSETS_TOPIC, Window, add, asks, brokers, lasting, server, sets_min_isr, slow_brokers,
@@ -42,6 +43,7 @@ pub(super) fn storm(plan: &mut Plan) {
         left(plan, window),
         moved_while_slow(plan, window),
         moved_back(plan, window),
+        moved_while_asking(plan, window),
     ] {
         add(plan, window.1, events);
     }
@@ -144,6 +146,34 @@ fn moved_while_slow(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
             let soon = moves_ns + dice.between(20, 200) * MS;
             events.push(asks(soon, Operation::ElectPreferred));
             moves_ns += every;
+        }
+    }
+    events
+}
+
+/// Groups go from broker to broker while transactions give them positions, and messages between brokers are slow: who
+/// coordinates a group asks who coordinates the transaction, and does not coordinate the group any more when it is told.
+fn moved_while_asking(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
+    let mut dice = Dice::new(plan.seed, "positions moved while asking");
+    let (partitions, replicas) = positions(plan);
+    let mut order = dice.shuffled(&brokers(plan));
+    order.truncate(replicas);
+    if topics_with_positions(plan).is_empty() || order.len() < 2 || !dice.percent(60) {
+        return Vec::new();
+    }
+    let (turns, every) = (dice.between(5, 9), dice.pick(&[500, 800, 1_100]) * MS);
+    let lasts = (turns + 1) * every;
+    let at_ns = dice.between(from_ns, to_ns.saturating_sub(lasts).max(from_ns));
+    let mut events = vec![lasting(at_ns, lasts, slow_brokers(dice.pick(&[30, 60, 120]) * MS))];
+    for turn in 1..=turns {
+        order.rotate_left(1);
+        let moves_ns = at_ns + turn * every;
+        for partition in partitions.clone() {
+            let (topic, replicas) = (OFFSETS_TOPIC.to_owned(), order.clone());
+            events.push(asks(moves_ns, Operation::Reassign { topic, partition, replicas }));
+        }
+        for soon in [dice.between(20, 100), dice.between(150, 350)] {
+            events.push(asks(moves_ns + soon * MS, Operation::ElectPreferred));
         }
     }
     events
@@ -344,6 +374,7 @@ mod tests {
             left,
             moved_while_slow,
             moved_back,
+            moved_while_asking,
             |plan, _| listed(plan),
         ]);
     }

@@ -9,6 +9,7 @@ mod configs;
 mod coordinators;
 mod crossings;
 mod dice;
+mod elections;
 mod expiring;
 mod flushes;
 mod judge;

@@ -5,6 +5,7 @@ use super::configs;
 use super::coordinators;
 use super::crossings;
 use super::dice::Dice;
+use super::elections;
 use super::expiring;
 use super::flushes;
 use super::late;
@@ -38,6 +39,7 @@ pub fn swarm(base: &Plan, seed: u64) -> Plan {
         operations::widen(&mut plan);
         draw_topics(&mut plan);
         draw_unclean(&mut plan);
+        elections::draw(&mut plan);
         configs::draw(&mut plan);
         configs::draw_racks(&mut plan);
         configs::draw_creations(&mut plan);
@@ -72,6 +74,7 @@ pub fn swarm(base: &Plan, seed: u64) -> Plan {
         members::storm(&mut plan);
         expiring::storm(&mut plan);
         late::storm(&mut plan);
+        elections::storm(&mut plan);
         members::draw_sizes(&mut plan);
         members::storm_of_names(&mut plan);
         subscriptions::look_ahead(&mut plan);

@@ -47,7 +47,7 @@ impl World {
                 checkers.hears(now_ns, of, (*from, correlation.0), result);
             }
             Input::Disk { .. } => checkers.reads(now_ns, at.id.0),
-            Input::Timer(key) => checkers.rings(now_ns, at.id.0, *key),
+            Input::Timer(key) => checkers.rings(now_ns, of, *key),
             Input::Client { .. } | Input::Spent { .. } | Input::ConnectionClosed(_) => {
                 checkers.hears_of_client(now_ns, of, input);
             }

@@ -166,6 +166,16 @@ fn a_new_controller_looks_after_an_interval_of_its_own() {
     assert!(due(&rig).is_some());
 }
 
+#[test]
+fn checkers_are_shown_when_a_controller_goes_on_by_itself() {
+    let (rig, tp) = leaderless();
+    let view = rig.controller.view().unwrap();
+    assert_eq!((view.unclean_at, view.epoch), (due(&rig), rig.controller.active().unwrap()));
+    assert!(view.image.partition(tp).is_some_and(|state| state.leader.is_none()));
+    let own = [Some(view.balance_at), view.unclean_at, view.session_ends_at, view.idle_at];
+    assert!(view.rings_at.is_some() && view.rings_at <= own.into_iter().flatten().min());
+}
+
 /// Kafka's `KafkaConfigSchema.resolveEffectiveTopicConfig`.
 #[test]
 fn a_topics_config_counts_first_then_the_nodes_then_all_brokers_then_server_properties() {

@@ -111,10 +111,11 @@ pub(super) fn objection(broker: &Broker, request: &Request) -> Option<String> {
     if let Request::ListGroups(_) = request {
         return unread(&broker.coordinated());
     }
-    let image = broker.active_metadata()?;
-    if let Some(Err(refused)) = undone::reassignment(image, request) {
+    let by = broker.active_view()?;
+    if let Some(Err(refused)) = undone::reassignment(&by, request) {
         return Some(refused);
     }
+    let image = by.image;
     if let Request::CreateTopics(asked) = request
         && let Some(Err(refused)) = placed::placement(image, asked)
     {

@@ -1,11 +1,13 @@
 //! What an administrator is told is done is done: the metadata of the controller that says so has it.
 
 use super::{Says, placed, quotas, untouched};
+use crate::checkers::unclean;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::NodeId;
+use stormglass_broker_core::inspect::ControllerView;
 use stormglass_broker_core::metadata::{ConfigResource, MetadataImage, PartitionImage};
 use stormglass_broker_core::protocol::{
     AlteredResource, ConfigChange, ConfigOp, ConfigTarget, NewTopic, Placement, Request, Response,
@@ -143,11 +145,12 @@ fn is_moving(state: &PartitionImage, target: Option<&[NodeId]>) -> bool {
 }
 
 /// Whether a reassignment must be taken, or why it must be refused, as the metadata is before it; `None`: it may be
-/// either.
-pub(super) fn reassignment(image: &MetadataImage, asked: &Request) -> Option<Result<(), String>> {
+/// either. One that has all that is in sync is taken back only where any replica may lead (Kafka's
+/// `PartitionReassignmentRevert.unclean`): those that were there before may lack acknowledged records.
+pub(super) fn reassignment(by: &ControllerView<'_>, asked: &Request) -> Option<Result<(), String>> {
     let Request::AlterPartitionReassignments(asked) = asked else { return None };
     let [(tp, target)] = asked.partitions.as_slice() else { return None };
-    let Some(state) = image.partition(*tp) else {
+    let Some(state) = by.image.partition(*tp) else {
         return Some(Err("the partition does not exist".to_owned()));
     };
     let adding = state.moving.as_ref().map_or(&[][..], |moving| &moving.adding);
@@ -155,11 +158,14 @@ pub(super) fn reassignment(image: &MetadataImage, asked: &Request) -> Option<Res
         if state.moving.is_none() {
             return Some(Err("it takes back a reassignment, and none is under way".to_owned()));
         }
-        // who would be left without an in-sync replica may refuse
-        return state.isr.iter().any(|id| !adding.contains(id)).then_some(Ok(()));
+        let keeps_one = state.isr.iter().any(|id| !adding.contains(id));
+        return Some(match keeps_one || unclean::in_force(by, *tp) {
+            true => Ok(()),
+            false => Err(format!("none of the replicas before is in sync: {state:?}")),
+        });
     };
     let distinct: BTreeSet<NodeId> = target.iter().copied().collect();
-    let is_known = |id: &NodeId| image.broker(*id).is_some();
+    let is_known = |id: &NodeId| by.image.broker(*id).is_some();
     if !target.iter().all(is_known) || distinct.len() != target.len() || target.is_empty() {
         return Some(Err(format!("there are no brokers {target:?}")));
     }
@@ -172,13 +178,14 @@ pub(super) fn reassignment(image: &MetadataImage, asked: &Request) -> Option<Res
 
 /// Whether an active controller is asked for a reassignment, or a topic, that it has no reason to refuse.
 pub(super) fn is_welcome(broker: &Broker, asked: &Request) -> bool {
-    let image = || broker.active_metadata();
     match asked {
         Request::AlterPartitionReassignments(_) => {
-            image().and_then(|image| reassignment(image, asked)).is_some_and(|of| of.is_ok())
+            let by = broker.active_view();
+            by.and_then(|by| reassignment(&by, asked)).is_some_and(|of| of.is_ok())
         }
         Request::CreateTopics(asked) => {
-            image().is_some_and(|image| placed::placement(image, asked) == Some(Ok(())))
+            let image = broker.active_metadata();
+            image.is_some_and(|image| placed::placement(image, asked) == Some(Ok(())))
         }
         _ => false,
     }
@@ -214,7 +221,9 @@ mod tests {
     use super::*;
     use crate::checkers::history::History;
     use crate::checkers::ledger::Ledger;
+    use crate::checkers::unclean::testing;
     use crate::recorder::testing::tp;
+    use stormglass_broker_core::config::ServerConfig;
     use stormglass_broker_core::metadata::Moving;
     use stormglass_broker_core::protocol::{
         AlterConfigsRequest, AlterPartitionReassignmentsRequest,
@@ -282,7 +291,31 @@ mod tests {
         let asked =
             AlterPartitionReassignmentsRequest { allow_replication_factor_change, partitions };
         let asked = Request::AlterPartitionReassignments(asked);
-        assert!(reassignment(&MetadataImage::default(), &asked).unwrap().is_err());
+        let (image, server) = (MetadataImage::default(), ServerConfig::kafka_defaults());
+        let by = testing::controller(&image, &server);
+        assert!(reassignment(&by, &asked).unwrap().is_err());
+    }
+
+    #[test]
+    fn a_reassignment_that_has_all_that_is_in_sync_stays_unless_any_replica_may_lead() {
+        let cancels = || {
+            let (partitions, allow_replication_factor_change) = (vec![(tp(0), None)], false);
+            let asked =
+                AlterPartitionReassignmentsRequest { allow_replication_factor_change, partitions };
+            Request::AlterPartitionReassignments(asked)
+        };
+        let is_taken = |isr: &[i32], adding: &[i32], value: Option<&str>| {
+            let mut image = testing::image(&[4], &[(&[4, 2, 1], isr, adding, Some(4))]);
+            if let Some(value) = value {
+                testing::enable(&mut image, ConfigResource::Topic("t".into()), value);
+            }
+            let server = ServerConfig::kafka_defaults();
+            reassignment(&testing::controller(&image, &server), &cancels()).unwrap().is_ok()
+        };
+        assert!(is_taken(&[4, 2], &[4], None), "one of those before is in sync");
+        assert!(!is_taken(&[4], &[4], None) && !is_taken(&[4], &[4], Some("false")));
+        assert!(is_taken(&[4], &[4], Some("true")));
+        assert!(!is_taken(&[4, 2, 1], &[], Some("true")), "none is under way");
     }
 
     #[test]

@@ -37,10 +37,11 @@ impl Overdue {
 
 impl Checkers {
     /// A node's timer rings.
-    pub fn rings(&mut self, now_ns: u64, node: i32, key: TimerKey) {
+    pub fn rings(&mut self, now_ns: u64, (node, broker): (i32, &Broker), key: TimerKey) {
         if self.has_right_clocks {
             self.overdue.rings(now_ns, node, key);
         }
+        self.elections.rings(now_ns, (node, broker), key);
     }
 
     /// A node has taken an input.

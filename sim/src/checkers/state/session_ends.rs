@@ -113,6 +113,7 @@ impl Checkers {
             self.session_ends.stepped(&self.changed_sessions, node, broker);
         }
         self.has_looked(node, broker);
+        self.has_elected(node, broker);
     }
 }
 
