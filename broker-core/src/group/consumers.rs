@@ -62,7 +62,7 @@ impl GroupCoordinator {
         let member =
             if request.member.is_empty() { self.new_id() } else { Arc::clone(&request.member) };
         if let Some(tombstones) = self.beginning(place, request) {
-            let group = ConsumerGroup::new(id);
+            let mut group = ConsumerGroup::new(id);
             let (drafted, answer) = {
                 let Self { timers, consumer_settings, plant, .. } = &mut *self;
                 let settings = consumer_settings.of_group(image, id);

@@ -9,7 +9,7 @@ use super::roster::Roster;
 use crate::ids::{DiskOpId, LeaderEpoch, NodeId, Offset, TopicPartition};
 use crate::metadata::{MetadataDelta, MetadataImage};
 use crate::plant::{Plant, planted};
-use crate::records::{Batch, Record};
+use crate::records::{Batch, RecordView};
 use crate::replica::ReplicaManager;
 use crate::seam::{DiskOpKind, DiskResult, TimerKey, TraceEvent};
 use crate::step::{Owner, Step};
@@ -207,7 +207,8 @@ impl OffsetsPartition {
             return 0;
         }
         let producer_id = batch.header.is_transactional().then_some(batch.header.producer_id);
-        let Ok(records) = batch.records() else { return 0 };
+        let Ok(body) = batch.unpack() else { return 0 };
+        let Ok(records) = batch.views(&body) else { return 0 };
         for record in &records {
             let at = batch.base_offset() + Offset::from(record.offset_delta);
             self.replay(record, at, producer_id);
@@ -217,9 +218,9 @@ impl OffsetsPartition {
 
     /// Takes the log's record at an offset, perhaps of a producer's transaction. A value that cannot be
     /// read is none.
-    fn replay(&mut self, record: &Record, at: Offset, producer_id: Option<i64>) {
-        let value = record.value.as_deref();
-        match record.key.as_deref().and_then(decode_key) {
+    fn replay(&mut self, record: &RecordView<'_>, at: Offset, producer_id: Option<i64>) {
+        let value = record.value;
+        match record.key.and_then(decode_key) {
             Some(Key::Offset(key)) => {
                 let place = (key.topic, key.partition);
                 if let Some(value) = value.and_then(decode_offset_value) {

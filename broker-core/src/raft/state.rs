@@ -38,24 +38,31 @@ impl QuorumState {
         ))
     }
 
-    /// From [`Self::encode`]'s bytes.
+    /// From [`Self::encode`]'s bytes, in one walk: checkers ask with every vote.
     pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
-        let text = std::str::from_utf8(bytes).ok()?;
-        let number = |key: &str| -> Option<i64> {
-            let rest = text.split_once(&format!("\"{key}\":"))?.1;
-            rest.split([',', '}']).next()?.trim().parse().ok()
-        };
-        let id = |key: &str| -> Option<Option<NodeId>> {
-            let id = i32::try_from(number(key)?).ok()?;
-            Some((id >= 0).then_some(NodeId(id)))
-        };
-        let end_offset: Offset = number("snapshotOffset")?;
-        let epoch = i32::try_from(number("snapshotEpoch")?).ok()?;
+        const KEYS: [&str; 5] = [
+            "\"leaderId\"",
+            "\"leaderEpoch\"",
+            "\"votedId\"",
+            "\"snapshotOffset\"",
+            "\"snapshotEpoch\"",
+        ];
+        let mut numbers: [Option<i64>; KEYS.len()] = [None; KEYS.len()];
+        for field in std::str::from_utf8(bytes).ok()?.split(['{', ',', '}']) {
+            let Some((key, number)) = field.split_once(':') else { continue };
+            if let Some(at) = KEYS.iter().position(|known| *known == key.trim()) {
+                numbers[at] = number.trim().parse().ok();
+            }
+        }
+        let [leader, epoch, voted, end_offset, snapshot_epoch] = numbers;
+        let int = |number: Option<i64>| i32::try_from(number?).ok();
+        let id = |number| int(number).map(|id| (id >= 0).then_some(NodeId(id)));
+        let (end_offset, snapshot): (Offset, _) = (end_offset?, int(snapshot_epoch)?);
         Some(Self {
-            epoch: i32::try_from(number("leaderEpoch")?).ok()?,
-            voted: id("votedId")?,
-            leader: id("leaderId")?,
-            snapshot: (end_offset >= 0).then_some(SnapshotId { end_offset, epoch }),
+            epoch: int(epoch)?,
+            voted: id(voted)?,
+            leader: id(leader)?,
+            snapshot: (end_offset >= 0).then_some(SnapshotId { end_offset, epoch: snapshot }),
         })
     }
 }
@@ -89,6 +96,17 @@ mod tests {
             assert_eq!(QuorumState::decode(&state.encode()), Some(state));
         }
         assert_eq!(QuorumState::decode(b"{\"leaderId\":1}"), None);
+        let spaced = b"{ \"snapshotEpoch\": 6, \"snapshotOffset\": 90, \"data_version\": 0,\n \
+                       \"votedId\": -1, \"leaderEpoch\": 7, \"leaderId\": 2 }";
+        let read = QuorumState {
+            epoch: 7,
+            voted: None,
+            leader: Some(NodeId(2)),
+            snapshot: Some(SnapshotId { end_offset: 90, epoch: 6 }),
+        };
+        assert_eq!(QuorumState::decode(spaced), Some(read), "in any order");
+        let broken = String::from_utf8_lossy(&read.encode()).replace("90", "9x");
+        assert_eq!(QuorumState::decode(broken.as_bytes()), None);
     }
 
     #[test]

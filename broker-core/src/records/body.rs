@@ -144,7 +144,12 @@ impl Keys {
             let drawn = mix(mix(tag).wrapping_add(index.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
             let mut key = drawn % self.count;
             let text = bytes.get_mut(*slot..*slot + BodyTemplate::KEY_BYTES).unwrap_or_default();
+            // keys are few as a rule: most of their digits are zeros
+            text.fill(b'0');
             for digit in text.iter_mut().rev() {
+                if key == 0 {
+                    break;
+                }
                 *digit = HEX[(key % 16) as usize];
                 key /= 16;
             }

@@ -67,16 +67,31 @@ fn split<'a>(input: &mut &'a [u8], length: usize) -> Result<&'a [u8], RecordErro
 }
 
 pub(super) fn get_varint(input: &mut &[u8]) -> Result<i64, RecordError> {
+    // most are one byte
+    match input.split_first() {
+        Some((byte, rest)) if byte & 0x80 == 0 => {
+            *input = rest;
+            Ok(zigzag(u64::from(*byte)))
+        }
+        _ => get_long_varint(input),
+    }
+}
+
+fn get_long_varint(input: &mut &[u8]) -> Result<i64, RecordError> {
     let mut value = 0_u64;
     for shift in (0..64).step_by(7) {
         let (byte, rest) = input.split_first().ok_or(RecordError::TooShort)?;
         *input = rest;
         value |= u64::from(byte & 0x7f) << shift;
         if byte & 0x80 == 0 {
-            return Ok((value >> 1).cast_signed() ^ -(value & 1).cast_signed());
+            return Ok(zigzag(value));
         }
     }
     Err(RecordError::BadVarint)
+}
+
+fn zigzag(value: u64) -> i64 {
+    (value >> 1).cast_signed() ^ -(value & 1).cast_signed()
 }
 
 fn get_int(input: &mut &[u8]) -> Result<i32, RecordError> {
@@ -104,10 +119,19 @@ impl Batch {
     /// The body cannot be unpacked, or is not these records.
     pub fn records(&self) -> Result<Vec<Record>, RecordError> {
         let body = self.unpack()?;
+        let records = self.views(&body)?.into_iter();
+        Ok(records.map(|record| record.to_record(&body)).collect())
+    }
+
+    /// Its records where they are in its unpacked body, as many as the header says.
+    ///
+    /// # Errors
+    /// The body is not these records.
+    pub(crate) fn views<'a>(&self, body: &'a Bytes) -> Result<Vec<RecordView<'a>>, RecordError> {
         // the header's count ends the walk, but little is reserved for it: it may be anybody's
         let mut records = Vec::with_capacity(self.header.record_count.clamp(0, 16) as usize);
-        self.walk(&body, |record| {
-            records.push(record.to_record(&body));
+        self.walk(body, |record| {
+            records.push(record);
             Ok::<(), RecordError>(())
         })?;
         Ok(records)
@@ -180,5 +204,34 @@ impl Batch {
         let is_within = (0..=self.header.last_offset_delta).contains(&record.offset_delta);
         let offset = || self.base_offset() + Offset::from(record.offset_delta);
         is_within.then(offset).ok_or(RecordError::BadOffset)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_whether_they_take_one_byte_or_more() {
+        let largest: Vec<u8> = [&[0xfe][..], &[0xff; 8], &[1]].concat();
+        let numbers: [(&[u8], i64); 7] = [
+            (&[0], 0),
+            (&[1], -1),
+            (&[0x7e], 63),
+            (&[0x7f], -64),
+            (&[0x80, 1], 64),
+            (&[0xac, 2], 150),
+            (&largest, i64::MAX),
+        ];
+        for (bytes, number) in numbers {
+            let input = [bytes, &[7]].concat();
+            let mut left = input.as_slice();
+            assert!(get_varint(&mut left).is_ok_and(|read| read == number), "{number}");
+            assert_eq!(left, [7], "what follows {number} is left");
+        }
+        let broken: [&[u8]; 3] = [&[], &[0x80], &[0x80; 11]];
+        for broken in broken {
+            assert!(get_varint(&mut &*broken).is_err(), "{broken:?}");
+        }
     }
 }

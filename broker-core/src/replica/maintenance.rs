@@ -346,6 +346,8 @@ impl ReplicaManager {
     }
 }
 
+/// What a line of a checkpoint takes at most as a rule, bytes: an id in hex, and two numbers.
+const LINE_BYTES: usize = 48;
 /// How a line of the checkpoint of log starts ends when the log may begin in remote storage.
 const TIERED_LINE_END: &str = " remote\n";
 
@@ -364,11 +366,16 @@ pub(crate) fn parse_tiered(bytes: &[u8]) -> BTreeSet<TopicPartition> {
 /// Kafka's `OffsetCheckpointFile` (version, count, one line each), with the topic's id in hex in
 /// the place of its name; of each log, whether it may begin in remote storage.
 pub fn checkpoint(rows: impl Iterator<Item = (TopicPartition, Offset, bool)>) -> Bytes {
-    let mut lines = String::new();
+    let mut lines = String::with_capacity(rows.size_hint().0.saturating_mul(LINE_BYTES));
     let mut count = 0usize;
+    // neighbours are of one topic as a rule: its id is written once
+    let (mut topic, mut hex) = (None, String::new());
     for (tp, offset, is_tiered) in rows {
         count += 1;
-        let _ = write!(lines, "{:x} {} {offset}", { tp.topic.0 }, tp.partition);
+        if topic.replace(tp.topic) != Some(tp.topic) {
+            hex = format!("{:x}", { tp.topic.0 });
+        }
+        let _ = write!(lines, "{hex} {} {offset}", tp.partition);
         lines.push_str(if is_tiered { TIERED_LINE_END } else { "\n" });
     }
     Bytes::from(format!("0\n{count}\n{lines}"))
@@ -378,9 +385,16 @@ pub fn checkpoint(rows: impl Iterator<Item = (TopicPartition, Offset, bool)>) ->
 pub(crate) fn parse_checkpoint(bytes: &[u8]) -> BTreeMap<TopicPartition, Offset> {
     let Ok(text) = std::str::from_utf8(bytes) else { return BTreeMap::new() };
     let mut lines = text.lines().skip(2);
+    // as they are written: a topic's id is read once for lines that follow each other
+    let mut before: Option<(&str, TopicId)> = None;
     let rows: Option<BTreeMap<_, _>> = lines.try_fold(BTreeMap::new(), |mut rows, line| {
         let mut words = line.split(' ');
-        let topic = TopicId(u128::from_str_radix(words.next()?, 16).ok()?);
+        let hex = words.next()?;
+        let topic = match before {
+            Some((known, topic)) if known == hex => topic,
+            _ => TopicId(u128::from_str_radix(hex, 16).ok()?),
+        };
+        before = Some((hex, topic));
         let partition = words.next()?.parse().ok()?;
         rows.insert(TopicPartition::new(topic, partition), words.next()?.parse().ok()?);
         Some(rows)
@@ -396,10 +410,16 @@ mod tests {
     fn a_checkpoint_reads_back() {
         let rows = BTreeMap::from([
             (TopicPartition::new(TopicId(7), 0), 12),
+            (TopicPartition::new(TopicId(7), 1), 5),
             (TopicPartition::new(TopicId(u128::MAX), 3), 0),
         ]);
         let bytes = checkpoint(rows.iter().map(|(tp, offset)| (*tp, *offset, false)));
+        let lines = format!("7 0 12\n7 1 5\n{} 3 0\n", "f".repeat(32));
+        assert_eq!(bytes, format!("0\n3\n{lines}"));
         assert_eq!(parse_checkpoint(&bytes), rows);
+        // in whatever order
+        let mixed = b"0\n3\n7 1 5\nffffffffffffffffffffffffffffffff 3 0\n7 0 12\n";
+        assert_eq!(parse_checkpoint(mixed), rows);
     }
 
     #[test]

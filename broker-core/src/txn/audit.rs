@@ -152,7 +152,8 @@ pub(crate) fn replay_transactions<'a>(
         transactions: BTreeMap::new(),
     };
     for batch in batches {
-        for record in &batch.records().unwrap_or_default() {
+        let Ok(body) = batch.unpack() else { continue };
+        for record in &batch.views(&body).unwrap_or_default() {
             state.replay(record);
         }
     }

@@ -6,7 +6,7 @@ use super::{TRANSACTIONS_TOPIC, codec};
 use crate::ids::{DiskOpId, LeaderEpoch, TopicPartition};
 use crate::metadata::MetadataDelta;
 use crate::plant::{Plant, planted};
-use crate::records::Record;
+use crate::records::RecordView;
 use crate::replica::Partition;
 use crate::seam::{DiskOpKind, DiskResult, TimerKey, TraceEvent};
 use crate::step::Owner;
@@ -136,7 +136,8 @@ impl TransactionCoordinator {
         state.loading = state.loading.map(|at| at + 1);
         for batch in read.iter().flat_map(|records| records.batches()) {
             state.loading = state.loading.map(|at| at.max(batch.next_offset()));
-            let Ok(records) = batch.records() else { continue };
+            let Ok(body) = batch.unpack() else { continue };
+            let Ok(records) = batch.views(&body) else { continue };
             cx.step.effects.work.records_walked += records.len() as u64;
             for record in &records {
                 state.replay(record);
@@ -153,9 +154,9 @@ fn is_committed(replica: &Partition) -> bool {
 
 impl LogPartition {
     /// Takes a record of the log. A value that cannot be read is none.
-    pub(super) fn replay(&mut self, record: &Record) {
-        let Some(id) = record.key.as_deref().and_then(codec::decode_key) else { return };
-        match record.value.as_deref().and_then(codec::decode_value) {
+    pub(super) fn replay(&mut self, record: &RecordView<'_>) {
+        let Some(id) = record.key.and_then(codec::decode_key) else { return };
+        match record.value.and_then(codec::decode_value) {
             Some(values) => {
                 self.transactions.insert(id, Transaction::loaded(values));
             }

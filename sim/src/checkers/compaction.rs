@@ -184,8 +184,11 @@ fn visit(batch: &Batch, mut look: impl FnMut(Offset, &[u8], Option<u64>)) {
 /// The newest records of batches, below an offset.
 pub(crate) fn table<'a>(batches: impl Iterator<Item = &'a Batch>, upto: Offset) -> Table {
     let mut table = Table::new();
-    visit_below(batches, upto, |offset, key, value| {
-        table.insert(key.to_vec(), (offset, value));
+    visit_below(batches, upto, |offset, key, value| match table.get_mut(key) {
+        Some(newest) => *newest = (offset, value),
+        None => {
+            table.insert(key.to_vec(), (offset, value));
+        }
     });
     table
 }

@@ -15,12 +15,17 @@ use crate::protocol::{
     ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, JOIN_EPOCH, LEAVE_EPOCH,
     STATIC_LEAVE_EPOCH,
 };
+use regex::Regex;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What a heartbeat is decided by, beside the state.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Given<'a> {
     pub(super) image: &'a MetadataImage,
+    /// Regular expressions that are compiled.
+    pub(super) patterns: &'a BTreeMap<Arc<str>, Regex>,
     pub(super) settings: &'a ConsumerSettings,
     /// Wall clock, ms since the epoch.
     pub(super) wall_ms: i64,
@@ -29,6 +34,16 @@ pub(super) struct Given<'a> {
     /// Whether the member's last heartbeat came on another connection.
     pub(super) is_elsewhere: bool,
     pub(super) plant: Option<Plant>,
+}
+
+impl<'a> Given<'a> {
+    /// A regular expression, compiled now if it was not before.
+    pub(super) fn compiled(&self, regex: &Arc<str>) -> Result<Cow<'a, Regex>, Refusal> {
+        match self.patterns.get(regex) {
+            Some(compiled) => Ok(Cow::Borrowed(compiled)),
+            None => topics::compile(regex).map(Cow::Owned),
+        }
+    }
 }
 
 /// Refuses what makes no sense, whatever the group.
@@ -97,7 +112,7 @@ pub(super) fn heartbeat(
     // members and not the epoch, and nothing else would make such a group share out anew (hunt
     // seed 9014942)
     let has_no_epoch = draft.state().group_epoch == 0;
-    let changed = update_subscription(draft, id, &before, request)? || has_no_epoch;
+    let changed = update_subscription(draft, given, (id, &*before), request)? || has_no_epoch;
     if changed || given.refresh {
         topics::refresh(draft, given, changed);
     }
@@ -252,8 +267,8 @@ fn check_epoch(
 /// Takes what a member says of itself. Whether the group must think again about who has what.
 fn update_subscription(
     draft: &mut Draft<'_>,
-    id: &Arc<str>,
-    before: &Member,
+    given: &Given<'_>,
+    (id, before): (&Arc<str>, &Member),
     request: &ConsumerGroupHeartbeatRequest,
 ) -> Result<bool, Refusal> {
     let old = &before.subscription;
@@ -272,7 +287,7 @@ fn update_subscription(
     new.client_id = Arc::clone(&request.client_id);
     new.client_host = Arc::clone(&request.client_host);
     if let Some(regex) = new.regex.as_ref().filter(|regex| old.regex.as_ref() != Some(regex)) {
-        topics::compile(regex)?;
+        given.compiled(regex)?;
     }
     let is_new = !draft.state().members.contains_key(id);
     let reads_others = new.topics != old.topics || new.regex != old.regex;

@@ -46,6 +46,7 @@ use crate::step::{ReplyTo, Step};
 use crate::time::{Duration, Instant};
 use draft::Draft;
 use heartbeat::Given;
+use regex::Regex;
 pub(super) use state::Change;
 use state::{MemberState, State};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -92,6 +93,8 @@ pub(super) struct ConsumerGroup {
     committed: State,
     unconfirmed: VecDeque<Unconfirmed>,
     deadlines: BTreeMap<Arc<str>, Deadlines>,
+    /// What its regular expressions compile to: that takes longer than all else that a heartbeat does.
+    patterns: BTreeMap<Arc<str>, Regex>,
     /// Topics may have changed.
     refresh: bool,
     /// It is being deleted.
@@ -117,6 +120,7 @@ impl ConsumerGroup {
             committed: State::default(),
             unconfirmed: VecDeque::new(),
             deadlines: BTreeMap::new(),
+            patterns: BTreeMap::new(),
             refresh: true,
             is_dying: false,
         }
@@ -216,9 +220,24 @@ impl ConsumerGroup {
         }
     }
 
-    fn given<'a>(&self, cx: &'a ConsumerCx<'_, '_>, image: &'a MetadataImage) -> Given<'a> {
+    /// Compiles the regular expressions that the group goes by, and the one that is `asked` for, unless it has them;
+    /// drops others.
+    fn learn_patterns(&mut self, asked: Option<&Arc<str>>) {
+        let Self { current, patterns, .. } = self;
+        patterns.retain(|regex, _| asked == Some(regex) || current.regexes.contains_key(regex));
+        for regex in current.regexes.keys().chain(asked) {
+            if !patterns.contains_key(regex)
+                && let Ok(compiled) = topics::compile(regex)
+            {
+                patterns.insert(Arc::clone(regex), compiled);
+            }
+        }
+    }
+
+    fn given<'a>(&'a self, cx: &'a ConsumerCx<'_, '_>, image: &'a MetadataImage) -> Given<'a> {
         Given {
             image,
+            patterns: &self.patterns,
             settings: cx.settings,
             wall_ms: cx.step.wall_ms,
             refresh: self.refresh,
@@ -229,7 +248,7 @@ impl ConsumerGroup {
 
     /// What a heartbeat comes to. `id`: the member's, which may be new.
     pub(super) fn heartbeat(
-        &self,
+        &mut self,
         cx: &ConsumerCx<'_, '_>,
         image: &MetadataImage,
         (id, conn): (&Arc<str>, ConnectionId),
@@ -238,6 +257,7 @@ impl ConsumerGroup {
         if self.is_dying {
             return Err(ErrorCode::CoordinatorNotAvailable.into());
         }
+        self.learn_patterns(request.regex.as_ref().filter(|regex| !regex.is_empty()));
         let heard_on = self.deadlines.get(id).and_then(|deadlines| deadlines.heard_on);
         let is_elsewhere = heard_on != Some(conn);
         let given = Given { is_elsewhere, ..self.given(cx, image) };
@@ -252,11 +272,12 @@ impl ConsumerGroup {
 
     /// A tool removes a static member (LeaveGroup without a member id).
     pub(super) fn remove_static(
-        &self,
+        &mut self,
         cx: &ConsumerCx<'_, '_>,
         image: &MetadataImage,
         instance: &str,
     ) -> Result<Drafted, ErrorCode> {
+        self.learn_patterns(None);
         let id = self.current.instances.get(instance).ok_or(ErrorCode::UnknownMemberId)?;
         let (mut draft, given) = (Draft::new(&self.current), self.given(cx, image));
         leave::fence(&mut draft, &given, id);
@@ -290,6 +311,7 @@ impl ConsumerGroup {
                 return None;
             }
         }
+        self.learn_patterns(None);
         let (mut draft, given) = (Draft::new(&self.current), self.given(cx, image));
         leave::fence(&mut draft, &given, id);
         Some(draft.finish())

@@ -67,7 +67,7 @@ pub(super) fn resolve_regexes(draft: &mut Draft<'_>, given: &Given<'_>) {
     }
     for regex in used {
         // what does not compile has been refused, or is from another version's log
-        let Ok(compiled) = compile(&regex) else { continue };
+        let Ok(compiled) = given.compiled(&regex) else { continue };
         let matched = given.image.topics().filter(|topic| compiled.is_match(&topic.name));
         let topics: BTreeSet<_> = matched.map(|topic| Arc::clone(&topic.name)).collect();
         if draft.state().regexes.get(&regex).map(|resolved| &resolved.topics) != Some(&topics) {

@@ -38,7 +38,9 @@ impl Filter<'_> {
             return Ok(self.empty(batch));
         }
         let body = batch.unpack()?;
-        let (mut count, mut kept) = (0, Vec::new());
+        // as many as the header says, which may be anybody's
+        let mut kept = Vec::with_capacity(header.record_count.clamp(0, 64) as usize);
+        let mut count = 0;
         batch.walk(&body, |record| {
             count += 1;
             if self.keeps(batch.offset_of(record)?, batch, record) {

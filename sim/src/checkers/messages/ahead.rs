@@ -1,11 +1,11 @@
 //! A reader that asks for what is beyond the end of a log, or before its start, is told so, and not that there is
 //! nothing new: it would wait for records that it then takes for the next ones.
 
+use super::looked::Looked;
 use super::{Says, Speaker, fetches};
-use stormglass_broker_core::Broker;
 use stormglass_broker_core::ids::{LeaderEpoch, Offset, TopicPartition};
 use stormglass_broker_core::inspect::ReplicaView;
-use stormglass_broker_core::protocol::{FetchPartition, FetchPartitionResponse, FetchRequest};
+use stormglass_broker_core::protocol::{FetchPartition, FetchPartitionResponse};
 
 /// A position that is out of a log's range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,12 +19,8 @@ pub(super) struct Outside {
 }
 
 /// Such positions among those that a fetch names, as it comes.
-pub(super) fn of(broker: &Broker, asked: &FetchRequest) -> Vec<Outside> {
-    let named = asked.partitions.iter().filter_map(|part| {
-        let view = broker.replica_view(part.tp)?;
-        noted(&view, part)
-    });
-    named.collect()
+pub(super) fn of(looked: &[Looked<'_>]) -> Vec<Outside> {
+    looked.iter().filter_map(|of| noted(&of.view, of.part)).collect()
 }
 
 fn noted(view: &ReplicaView<'_>, part: &FetchPartition) -> Option<Outside> {

@@ -1,5 +1,6 @@
 //! What a broker answers to a fetch is what its log holds, from the offset that was asked for.
 
+use super::looked::Looked;
 use super::{Says, Speaker};
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::error::ErrorCode;
@@ -31,12 +32,16 @@ pub(super) struct Question<'a> {
 /// something to read at once, and nothing else holds it up. What was proven then is not undone by the log's start, which
 /// may pass the follower's last epoch while the disk reads (hunt seed 28002844). Where that epoch is the newest one,
 /// nothing of it is deleted.
-pub(super) fn agreed(broker: &Broker, fetch: &FetchRequest) -> Vec<(TopicPartition, Offset)> {
+pub(super) fn agreed(
+    broker: &Broker,
+    fetch: &FetchRequest,
+    looked: &[Looked<'_>],
+) -> Vec<(TopicPartition, Offset)> {
     if fetch.replica.is_none() || fetch.min_bytes > 1 {
         return Vec::new();
     }
-    let at_once = |part: &&FetchPartition| {
-        let Some(view) = broker.replica_view(part.tp) else { return false };
+    let at_once = |of: &&Looked<'_>| {
+        let (view, part) = (&of.view, of.part);
         let (log, offset) = (view.log, part.fetch_offset);
         let is_led = view.lead.is_some() && part.current_leader_epoch == view.leader_epoch;
         let is_within = log.log_start_offset() < offset && offset < log.log_end_offset();
@@ -44,11 +49,11 @@ pub(super) fn agreed(broker: &Broker, fetch: &FetchRequest) -> Vec<(TopicPartiti
         is_led
             && is_within
             && part.last_fetched_epoch < log.last_epoch()
-            && is_told(log, part).is_none()
+            && of.told.is_none()
             && !is_throttled()
     };
-    let agreed = fetch.partitions.iter().filter(at_once);
-    agreed.map(|part| (part.tp, part.fetch_offset)).collect()
+    let agreed = looked.iter().filter(at_once);
+    agreed.map(|of| (of.part.tp, of.part.fetch_offset)).collect()
 }
 
 /// Partitions of a fetch, by its `positions`, of which the replicas here know less than who fetches as it comes, and the
@@ -330,8 +335,10 @@ pub(super) fn epoch_end(log: &Log, asked: LeaderEpoch) -> EpochEndOffset {
     if asked < 0 || asked > newest {
         return EpochEndOffset { epoch: NO_EPOCH, end_offset: -1 };
     }
-    let known = entries.iter().rev().find(|entry| entry.epoch <= asked);
-    let later = entries.iter().find(|entry| entry.epoch > asked);
+    // who asks is in one of the last as a rule: the search begins there
+    let known = entries.iter().rposition(|entry| entry.epoch <= asked);
+    let later = entries.get(known.map_or(0, |at| at + 1));
+    let known = known.map(|at| &entries[at]);
     let start = known.map_or(0, |entry| entry.start_offset);
     let end_offset = later.map_or(log.log_end_offset().max(start), |entry| entry.start_offset);
     EpochEndOffset { epoch: known.map_or(asked, |entry| entry.epoch), end_offset }

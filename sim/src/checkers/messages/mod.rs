@@ -25,6 +25,7 @@ mod joined;
 mod learned;
 mod led;
 mod let_in;
+mod looked;
 mod members;
 mod missing;
 mod named;
@@ -70,6 +71,7 @@ use creations::Creations;
 use decided::Decided;
 use ends::Ends;
 use let_in::LetIn;
+use looked::Looked;
 use members::Members;
 use open::{Open, is_looked_at};
 use overtaken::Overtaken;
@@ -148,7 +150,7 @@ struct Unproven {
 #[derive(Debug, Default)]
 pub(crate) struct Talk {
     /// By node, connection and correlation.
-    open: FxHashMap<(i32, u64, u64), Open>,
+    open: FxHashMap<(i32, u64, u64), Box<Open>>,
     /// Why some of them must be refused.
     objections: FxHashMap<(i32, u64, u64), String>,
     /// Reassignments, and votes, that may be refused for no reason of their own.
@@ -252,20 +254,12 @@ impl Checkers {
         self.talk.unproven.clear();
         self.talk.proven.clear();
         self.talk.unwritten = None;
+        let looked = match request {
+            Request::Fetch(fetch) => Looked::all(broker, fetch.partitions.iter()),
+            _ => Vec::new(),
+        };
         if let Request::Fetch(fetch) = request {
-            let Talk { sessions, unproven, proven, .. } = &mut self.talk;
-            let is_anew = sessions.asked(node, fetch);
-            if let Some(replica) = fetch.replica {
-                if is_anew {
-                    let positions = sessions.positions(node, fetch);
-                    proven.extend(proven::of_fetch(broker, replica, positions));
-                } else {
-                    proven.extend(proven::of_fetch(broker, replica, fetch.partitions.iter()));
-                }
-                unproven.extend(peers::unproven(broker, replica.id, fetch));
-                let positions = sessions.positions(node, fetch);
-                self.timeouts.fetched(now_ns, (node, broker), (replica.id, fetch), positions);
-            }
+            self.fetch_comes(now_ns, (node, broker), (fetch, &looked));
         }
         self.timeouts.asked(now_ns, (node, broker), request);
         self.followed.asked(now_ns, node, request);
@@ -287,7 +281,10 @@ impl Checkers {
         if let Request::LeaveGroup(asked) = request {
             self.standing.leaves(&asked.group);
             let waits = self.talk.open.iter_mut().filter(|((of, ..), _)| *of == node);
-            waits.for_each(|(_, Open { request, noted, .. })| noted.leaves(request, &asked.group));
+            waits.for_each(|(_, open)| {
+                let Open { request, noted, .. } = &mut **open;
+                noted.leaves(request, &asked.group);
+            });
         }
         if let Request::JoinGroup(asked) = request {
             let term = members::term(broker, &asked.group);
@@ -305,10 +302,32 @@ impl Checkers {
         }
         if is_looked_at(request) {
             let wall_ms = self.has_right_clocks.then(|| self.ledger.wall_ms(now_ns));
-            let mut open = Open::new(broker, request, self.group_heartbeat_ms, wall_ms);
+            let asked = (request, &*looked);
+            let mut open = Box::new(Open::new(broker, asked, self.group_heartbeat_ms, wall_ms));
             open.note_unknown((node, broker), &self.talk.sessions);
             self.talk.open.insert(key, open);
         }
+    }
+
+    /// A node begins to work on a fetch, which names what is `looked` at.
+    fn fetch_comes(
+        &mut self,
+        now_ns: u64,
+        (node, broker): (i32, &Broker),
+        (fetch, looked): (&FetchRequest, &[Looked<'_>]),
+    ) {
+        let Talk { sessions, unproven, proven, .. } = &mut self.talk;
+        let is_anew = sessions.asked(node, fetch);
+        let Some(replica) = fetch.replica else { return };
+        if is_anew {
+            let all = Looked::all(broker, sessions.positions(node, fetch));
+            proven.extend(proven::of_fetch(replica, &all));
+        } else {
+            proven.extend(proven::of_fetch(replica, looked));
+        }
+        unproven.extend(peers::unproven(replica.id, looked));
+        let positions = sessions.positions(node, fetch);
+        self.timeouts.fetched(now_ns, (node, broker), (replica.id, fetch), positions);
     }
 
     /// Why a node must not take a request.

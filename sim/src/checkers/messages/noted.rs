@@ -2,6 +2,7 @@
 //! classic protocol, of groups that are to be deleted, of readers that are ahead of a log, or behind it, and of what is to
 //! become part of a transaction.
 
+use super::looked::Looked;
 use super::{Says, Speaker, ahead, classic, committed, joined, let_in, missing, replaced};
 use std::sync::Arc;
 use stormglass_broker_core::Broker;
@@ -24,13 +25,17 @@ pub(super) enum Noted {
 }
 
 impl Noted {
-    /// A node begins to work on a request.
-    pub(super) fn of(broker: &Broker, request: &Request, has_right_clocks: bool) -> Self {
+    /// A node begins to work on a request, which names what is `looked` at if it is a fetch.
+    pub(super) fn of(
+        broker: &Broker,
+        (request, looked): (&Request, &[Looked<'_>]),
+        has_right_clocks: bool,
+    ) -> Self {
         if replaced::is_replaced(broker, request) {
             return Self::Replaced;
         }
         match request {
-            Request::Fetch(fetch) => Self::Outside(ahead::of(broker, fetch)),
+            Request::Fetch(_) => Self::Outside(ahead::of(looked)),
             Request::TransactionalProduce(asked) => Self::Came(let_in::came(broker, asked)),
             Request::JoinGroup(_) | Request::SyncGroup(_) => {
                 let before = classic::Before::of(broker, request, has_right_clocks);

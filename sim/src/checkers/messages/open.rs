@@ -1,5 +1,6 @@
 //! Requests whose answers are compared with them, and what is noted of each as a node begins to work on it.
 
+use super::looked::Looked;
 use super::noted::Noted;
 use super::sessions::Sessions;
 use super::timestamps::{self, Visible};
@@ -36,11 +37,11 @@ pub(super) struct Open {
 }
 
 impl Open {
-    /// As a node begins to work on it. `interval_ms`: how often members of groups without a config of their own
-    /// are to be heard; `wall_ms`: the time, where clocks are right.
+    /// As a node begins to work on it. `looked`: what it names if it is a fetch; `interval_ms`: how often members of
+    /// groups without a config of their own are to be heard; `wall_ms`: the time, where clocks are right.
     pub(super) fn new(
         broker: &Broker,
-        request: &Request,
+        (request, looked): (&Request, &[Looked<'_>]),
         interval_ms: i32,
         wall_ms: Option<i64>,
     ) -> Self {
@@ -63,10 +64,10 @@ impl Open {
         let transactional = transactional::Before::of(broker, request, wall_ms).map(Box::new);
         let unled = led::unled(broker, request);
         let agreed = match request {
-            Request::Fetch(fetch) => fetches::agreed(broker, fetch),
+            Request::Fetch(fetch) => fetches::agreed(broker, fetch, looked),
             _ => Vec::new(),
         };
-        let (cut, noted) = (Vec::new(), Noted::of(broker, request, wall_ms.is_some()));
+        let noted = Noted::of(broker, (request, looked), wall_ms.is_some());
         let request = request.clone();
         Self {
             request,
@@ -78,7 +79,7 @@ impl Open {
             unled,
             agreed,
             unknown: Vec::new(),
-            cut,
+            cut: Vec::new(),
             noted,
         }
     }
@@ -98,7 +99,7 @@ impl Open {
 
 /// A node cuts a replica's log, and with it the high watermark that it `had`.
 pub(super) fn was_cut(
-    open: &mut FxHashMap<(i32, u64, u64), Open>,
+    open: &mut FxHashMap<(i32, u64, u64), Box<Open>>,
     node: i32,
     (tp, had): (TopicPartition, Offset),
 ) {

@@ -1,8 +1,7 @@
 //! What nodes ask of each other, and what they take from answers.
 
-use super::fetches::is_told;
+use super::looked::Looked;
 use super::{Before, Says, Speaker, TakenIn, Unproven, is_self};
-use stormglass_broker_core::Broker;
 use stormglass_broker_core::ids::{LeaderEpoch, NodeId, Offset, TopicPartition};
 use stormglass_broker_core::inspect::{ReplicaView, quorum_state};
 use stormglass_broker_core::protocol::{
@@ -12,23 +11,18 @@ use stormglass_broker_core::seam::FileName;
 
 /// Partitions of a fetch that say nothing of how far a follower is: it knows another leader epoch, or
 /// its log is not this one up to there.
-pub(super) fn unproven<'a>(
-    broker: &'a Broker,
-    replica: NodeId,
-    fetch: &'a FetchRequest,
-) -> impl Iterator<Item = Unproven> + 'a {
-    fetch.partitions.iter().filter_map(move |part| {
-        let view = broker.replica_view(part.tp)?;
-        let (log, lead) = (view.log, view.lead.as_ref()?);
+pub(super) fn unproven(replica: NodeId, looked: &[Looked<'_>]) -> impl Iterator<Item = Unproven> {
+    looked.iter().filter_map(move |Looked { part, view, told }| {
+        let lead = view.lead.as_ref()?;
         let counts = part.current_leader_epoch == view.leader_epoch
-            && part.fetch_offset <= log.log_end_offset()
-            && is_told(log, part).is_none();
+            && part.fetch_offset <= view.log.log_end_offset()
+            && told.is_none();
         if counts {
             return None;
         }
         let follower = lead.followers.iter().find(|f| f.id == replica)?;
         let log_end = follower.log_end;
-        Some(Unproven { tp: part.tp, follower: replica, fetch: *part, log_end })
+        Some(Unproven { tp: part.tp, follower: replica, fetch: **part, log_end })
     })
 }
 

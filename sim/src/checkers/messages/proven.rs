@@ -1,13 +1,13 @@
 //! What follows from a message is what its receiver counts: a fetch that proves how far a follower is counts, a
 //! proposal that is refused for good does not, and who decides says so.
 
-use super::{Says, Speaker, is_told};
-use stormglass_broker_core::Broker;
+use super::looked::Looked;
+use super::{Says, Speaker};
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::{Offset, TopicPartition};
 use stormglass_broker_core::inspect::ReplicaView;
 use stormglass_broker_core::protocol::{
-    AlterPartitionResponse, FetchPartition, ReplicaState, Request, Response, WriteTxnMarkersRequest,
+    AlterPartitionResponse, ReplicaState, Request, Response, WriteTxnMarkersRequest,
 };
 use stormglass_broker_core::seam::Reply;
 
@@ -21,17 +21,15 @@ pub(super) struct Proven {
 
 /// Of the partitions of a follower's fetch those that its receiver leads in the follower's epoch, from a log that is
 /// the leader's up to there. Of a follower that has registered anew, all in its session count.
-pub(super) fn of_fetch<'a>(
-    broker: &Broker,
+pub(super) fn of_fetch(
     replica: ReplicaState,
-    parts: impl Iterator<Item = &'a FetchPartition>,
+    looked: &[Looked<'_>],
 ) -> impl Iterator<Item = Proven> {
-    parts.filter_map(move |part| {
-        let view = broker.replica_view(part.tp)?;
+    looked.iter().filter_map(move |Looked { part, view, told }| {
         let lead = view.lead.as_ref()?;
         let counts = part.current_leader_epoch == view.leader_epoch
             && part.fetch_offset <= view.log.log_end_offset()
-            && is_told(view.log, part).is_none()
+            && told.is_none()
             && lead.followers.iter().any(|follower| follower.id == replica.id);
         counts.then_some(Proven { tp: part.tp, replica, offset: part.fetch_offset })
     })

@@ -62,16 +62,21 @@ pub(crate) struct Checkpoints {
 impl Checkpoints {
     /// As its disk has them.
     pub(crate) fn of(disk: &Disk) -> Self {
-        let read = |name| {
-            let file = disk.file(&name);
-            file.map_or_else(BTreeMap::new, |bytes| offsets_of_checkpoint(&bytes))
-        };
+        Self { marks: read(disk, &FileName::HighWatermarks), ..Self::without_marks(disk) }
+    }
+
+    /// As its disk has them, without high watermarks, which change with every write.
+    pub(crate) fn without_marks(disk: &Disk) -> Self {
         Self {
-            marks: read(FileName::HighWatermarks),
-            starts: read(FileName::LogStartOffsets),
-            points: read(FileName::RecoveryPoints),
+            marks: BTreeMap::new(),
+            starts: read(disk, &FileName::LogStartOffsets),
+            points: read(disk, &FileName::RecoveryPoints),
         }
     }
+}
+
+fn read(disk: &Disk, name: &FileName) -> BTreeMap<TopicPartition, Offset> {
+    disk.file(name).map_or_else(BTreeMap::new, |bytes| offsets_of_checkpoint(&bytes))
 }
 
 impl Kept {

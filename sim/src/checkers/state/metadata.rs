@@ -315,10 +315,11 @@ fn role(
         )
     });
     let Some(lead) = &replica.lead else { return };
-    let counted = lead.followers.iter().map(|follower| follower.id);
-    let others = state.replicas.iter().copied().filter(|id| id.0 != node);
+    let mut others = state.replicas.iter().filter(|id| id.0 != node);
+    let is_other = |id: NodeId| id.0 != node && state.replicas.contains(&id);
+    let is_counted = |id: &NodeId| lead.followers.iter().any(|follower| follower.id == *id);
     let same = partition_epoch > state.partition_epoch
-        || counted.collect::<BTreeSet<_>>() == others.collect();
+        || others.all(is_counted) && lead.followers.iter().all(|follower| is_other(follower.id));
     says_of(ledger, of, same, &|| {
         let counted: Vec<_> = lead.followers.iter().map(|follower| follower.id).collect();
         format!(

@@ -135,7 +135,11 @@ impl Checkers {
         let forgetful = self.forgetful_positions();
         for view in nodes {
             self.look(view, Some(moment));
-            let checkpoints = kept::Checkpoints::of(view.disk);
+            // what takes the high watermarks is due only then
+            let checkpoints = match moment {
+                Moment::Running => kept::Checkpoints::without_marks(view.disk),
+                Moment::Healed | Moment::Drained => kept::Checkpoints::of(view.disk),
+            };
             let due = (moment != Moment::Running).then_some(&checkpoints);
             for replica in view.broker.replica_views() {
                 let at = self.partition(replica.tp);
@@ -242,7 +246,7 @@ impl Checkers {
     pub(crate) fn loaded(&mut self, node: i32, broker: &Broker, disk: &Disk) {
         let end = |of: ReplicaView<'_>| (of.tp, of.log.log_end_offset());
         let ends: BTreeMap<_, _> = broker.replica_views().map(end).collect();
-        self.recorded.started(node, &kept::Checkpoints::of(disk).points, &ends);
+        self.recorded.started(node, &kept::Checkpoints::without_marks(disk).points, &ends);
         let now_ms = self.ledger.wall_ms(self.ledger.now_ns);
         for tp in ends.keys() {
             let at = self.partition(*tp);

@@ -90,7 +90,13 @@ fn is_due(batch: &Batch, now_ms: i64) -> bool {
     is_over
         && !header.is_control()
         && header.record_count > 0
-        && batch.records().is_ok_and(|records| records.iter().any(|record| record.value.is_none()))
+        && has_tombstones(batch)
+}
+
+fn has_tombstones(batch: &Batch) -> bool {
+    let mut is_any = false;
+    let seen = batch.visit(|_, _, value| is_any |= value.is_none());
+    seen.is_ok() && is_any
 }
 
 #[cfg(test)]

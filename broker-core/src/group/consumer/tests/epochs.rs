@@ -265,6 +265,26 @@ fn a_regular_expression_reads_topics_that_come() {
 }
 
 #[test]
+fn regular_expressions_are_compiled_as_long_as_somebody_reads_by_them() {
+    let mut rig = Rig::new(1);
+    let mut beat = join("x", &[]);
+    (beat.topics, beat.regex) = (None, Some("[ab]".into()));
+    rig.beat(&beat);
+    let compiled = |rig: &Rig| -> Vec<String> {
+        rig.group.patterns.keys().map(|regex| regex.to_string()).collect()
+    };
+    assert_eq!(compiled(&rig), ["[ab]"]);
+    (beat.member, beat.regex) = ("y".into(), Some("b".into()));
+    let joined = rig.beat(&beat);
+    assert_eq!(compiled(&rig), ["[ab]", "b"]);
+    rig.beat(&alive("x", -1));
+    rig.create("b", 2, 2);
+    let told = rig.beat(&alive("y", joined.epoch));
+    assert_eq!(told.assignment.map(|list| list.len()), Some(2), "it reads what has come");
+    assert_eq!(compiled(&rig), ["b"]);
+}
+
+#[test]
 fn a_group_has_only_so_many_members() {
     let mut rig = Rig::new(1);
     rig.settings.size_max = 1;
