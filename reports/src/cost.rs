@@ -26,7 +26,7 @@ pub use advice::advice;
 pub use alternatives::{Alternative, LimitCheck, alternatives, self_managed};
 pub use at_load::{AtLoad, at_load};
 pub use bill::{of_cluster, of_cluster_that_keeps, of_cluster_with, of_run, of_run_with};
-pub use kept::copies_kept;
+pub use kept::{copies_kept, with_reserve};
 pub use savings::{Saving, savings};
 pub use sizer::{Sized, SizerReport, aws_sizer};
 pub use types::{CostLine, CostOptions, CostReport, Month, PriceOverride};

@@ -383,6 +383,28 @@ pub struct TransferTotals {
     pub remote_fetched_bytes: u64,
 }
 
+/// Whose requests a quota counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QuotaOf {
+    /// Those of producers.
+    Producers,
+    /// Those of consumers.
+    Consumers,
+}
+
+/// Answers after which a broker's quotas made clients wait, in the measured phases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QuotaWait {
+    /// The broker.
+    pub broker: i32,
+    /// Who waited.
+    pub of: QuotaOf,
+    /// How many answers; at least one.
+    pub answers: u64,
+    /// How long they made clients wait, all together, ms.
+    pub wait_ms: u64,
+}
+
 /// Remote storage over the whole run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RemoteTotals {
@@ -419,6 +441,8 @@ pub struct Recording {
     pub checkers: Vec<CheckerSummary>,
     /// Acknowledged records that are gone, those whose loss breaks no promise included.
     pub lost_records: u64,
+    /// Records that producers still held when the run ended.
+    pub unresolved_records: u64,
     /// Unavailability per partition, worst first.
     pub unavailability: Vec<Unavailability>,
     /// Bytes that cost money.
@@ -433,6 +457,8 @@ pub struct Recording {
     pub sim_ns: u64,
     /// Whether the run was cut short (Ctrl-C).
     pub interrupted: bool,
+    /// What quotas did, in order of brokers.
+    pub quota_waits: Vec<QuotaWait>,
     /// Notes on model validity: which ranges the run left.
     pub assumptions: Vec<String>,
     /// Rare situations that the run reached (*sometimes* marks), and how often.

@@ -10,4 +10,6 @@ mod sparkline;
 pub use render::{Style, SummaryInput, render};
 
 pub(crate) use recovery::{is_open, until};
-pub(crate) use render::{availability_sentence, cost_basis, gap_reason, safety_sentence};
+pub(crate) use render::{
+    availability_sentence, cost_basis, failed_sentence, gap_reason, safety_sentence,
+};

@@ -96,7 +96,7 @@ fn rate(bytes: u64) -> String {
 pub(super) fn text(found: &Elsewhere) -> String {
     let workload = &found.workload;
     let mut text = format!(
-        "{} in (peak {}), {} out, {} records/s, kept {} h, {} partitions\n\n",
+        "{} in (peak {}), {} out, compressed as on the wire; {} records/s, kept {} h, {} partitions\n\n",
         rate(workload.in_bytes_per_sec),
         rate(workload.in_peak_bytes_per_sec),
         rate(workload.out_bytes_per_sec),

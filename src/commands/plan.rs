@@ -14,7 +14,7 @@ use stormglass_scenarios::plan::ClusterKind;
 const SCRIPT_REGION: &str = "us-east-1";
 
 /// What every answer rests on.
-const ASSUMPTIONS: [&str; 7] = [
+const ASSUMPTIONS: [&str; 8] = [
     "clusters lie in three AZs, clients evenly in all of them; consumers and followers fetch from \
      leaders. The bill has the traffic of the average load across AZs, and no tiered storage",
     "burst credits of network, volumes and CPU are spent: what is always there must do",
@@ -27,6 +27,8 @@ const ASSUMPTIONS: [&str; 7] = [
      reads everything; a partition takes 5 MB/s at peak",
     "volumes have a quarter more than retention needs; on MSK Standard at least 334 GiB, from which on \
      gp2 has its full throughput, and no provisioned throughput",
+    "what binds first is the resource that is used most, and in which state, at the lowest load above the \
+     headroom that breaks: arithmetic may ask for more than 100 % of it there",
 ];
 
 /// What holds of MSK Express instead.

@@ -2,12 +2,11 @@
 //! nobody sees.
 
 use super::plan_scenario::Shape;
+use stormglass_reports::cost::{copies_kept, with_reserve};
 use stormglass_reports::planner::Requirements;
 use stormglass_scenarios::plan::ClusterKind;
 use stormglass_scenarios::{ec2_storage, serverless_offer};
 
-/// Storage beyond what retention needs, percent.
-const STORAGE_RESERVE_PERCENT: u64 = 25;
 /// From this size on a gp2 volume has its full 250 MiB/s.
 const MSK_GIB_MIN: u64 = 334;
 /// A gp3 volume has so much for nothing, MiB/s.
@@ -32,16 +31,18 @@ impl Shape {
     /// Storage of each broker that retention calls for, GiB; on Express and Serverless a broker's
     /// share of what is kept, once.
     pub(super) fn storage_gib(&self, requirements: &Requirements) -> u64 {
-        let kept =
-            requirements.ingress_bytes_per_sec.saturating_mul(requirements.retention_seconds);
+        let each = |copies| {
+            let (rate, seconds) =
+                (requirements.ingress_bytes_per_sec, requirements.retention_seconds);
+            copies_kept(rate, seconds, copies) / u128::from(self.brokers)
+        };
+        let gib = |bytes: u128| u64::try_from(bytes.div_ceil(1 << 30)).unwrap_or(u64::MAX);
         let kind = kind_of(self.instance);
         if kind.has_elastic_storage() {
-            return (kept / u64::from(self.brokers)).div_ceil(1 << 30);
+            return gib(each(1));
         }
-        let all = kept.saturating_mul(u64::from(requirements.replication));
-        let each = all / u64::from(self.brokers) / 100 * (100 + STORAGE_RESERVE_PERCENT);
         let least = if kind == ClusterKind::MskStandard { MSK_GIB_MIN } else { 1 };
-        each.div_ceil(1 << 30).max(least)
+        gib(with_reserve(each(requirements.replication))).max(least)
     }
 
     /// Keys of `[cluster]` about storage, and what replicas must have, which Express and Serverless fix.
@@ -68,9 +69,9 @@ impl Shape {
         }
         let peak = requirements.ingress_bytes_per_sec * requirements.peak_permille / 1000;
         let received = peak * u64::from(requirements.replication) / u64::from(self.brokers);
-        let wanted = (received / 100 * (100 + STORAGE_RESERVE_PERCENT)).div_ceil(1 << 20);
+        let wanted = with_reserve(u128::from(received)).div_ceil(1 << 20);
         let most = (path_bytes >> 20).clamp(GP3_MIB_MIN, GP3_MIB_MAX);
-        let mib = wanted.clamp(GP3_MIB_MIN, most);
+        let mib = u64::try_from(wanted).unwrap_or(u64::MAX).clamp(GP3_MIB_MIN, most);
         // What a volume has for nothing needs no size that would allow for it.
         let more = match (mib > GP3_MIB_MIN, mib * GP3_IOPS_PER_MIB) {
             (false, _) => String::new(),

@@ -8,11 +8,19 @@ const DAY_MS: u64 = 86_400_000;
 const DEFAULT_RETENTION_MS: u64 = 7 * DAY_MS;
 /// What is kept for ever is priced as a year's worth.
 const FOREVER_MS: u64 = 365 * DAY_MS;
+/// What a planned cluster has beyond what it needs, percent.
+const RESERVE_PERCENT: u128 = 25;
 
 /// Bytes of all copies of what comes in at this rate and is kept for so long.
 #[must_use]
 pub fn copies_kept(bytes_per_sec: u64, seconds: u64, copies: u32) -> u128 {
     u128::from(bytes_per_sec) * u128::from(seconds) * u128::from(copies)
+}
+
+/// What is planned where volumes need so much, in bytes or bytes per second: a quarter more.
+#[must_use]
+pub fn with_reserve(needed: u128) -> u128 {
+    needed.saturating_mul(100 + RESERVE_PERCENT) / 100
 }
 
 /// When records of a topic go; none of a limit: never for that reason.
@@ -99,6 +107,14 @@ mod tests {
         assert_eq!(of(&plan, &[]), Retention { ms: Some(1_000), bytes: Some(500) });
         let own = [("retention.ms", "-1"), ("retention.bytes", "-1")];
         assert_eq!(of(&plan, &own), Retention { ms: None, bytes: None });
+    }
+
+    /// 100 MB/s for a day.
+    #[test]
+    fn copies_and_a_reserve_by_hand() {
+        let all = copies_kept(100_000_000, 86_400, 3);
+        assert_eq!((all, copies_kept(100_000_000, 86_400, 1)), (25_920_000_000_000, all / 3));
+        assert_eq!([0, 1, 4, all].map(with_reserve), [0, 1, 5, 32_400_000_000_000]);
     }
 
     #[test]

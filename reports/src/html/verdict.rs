@@ -2,7 +2,7 @@
 
 use crate::result::{FULL_VOLUME, Milli, RunResult, Status, ThresholdResult};
 use crate::run_dir::ReportInput;
-use crate::summary::cost_basis;
+use crate::summary::{cost_basis, failed_sentence};
 use crate::text;
 use maud::{Markup, html};
 
@@ -108,7 +108,7 @@ pub(super) fn key_figures(result: &RunResult) -> Markup {
     figures.push(Figure {
         name: "Acked records lost",
         value: text::grouped(result.lost_records),
-        note: format!("{} failed", text::counted(result.availability.failed_records, "record")),
+        note: failed_sentence(result),
     });
     if let Some(row) = result.throughput.first() {
         let note = format!("of {} MB/s offered", text::short(row.offered.mb_per_s_avg));

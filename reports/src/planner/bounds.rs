@@ -7,12 +7,11 @@
 
 use super::growth::kept;
 use super::types::{Bound, Requirements, State};
+use crate::cost::with_reserve;
 use crate::result::Milli;
 use stormglass_scenarios::plan::{LimitsPlan, Plan};
 
 const NS_PER_SECOND: u128 = 1_000_000_000;
-/// Storage is to have a quarter more than what is kept.
-const STORAGE_RESERVE_PERMILLE: u128 = 1_250;
 
 /// The tightest bound of each resource over the required states, the tightest first.
 /// `partitions_max` is the quota of replicas for each broker.
@@ -86,7 +85,7 @@ fn of_state(
     if host.volumes.iter().all(|volume| volume.kind == "nvme") && !host.volumes.is_empty() {
         let has: u128 = host.volumes.iter().map(|volume| u128::from(volume.size_bytes)).sum();
         let kept = kept(requirements) / brokers;
-        all.push(("storage", percent(kept * STORAGE_RESERVE_PERMILLE / 1000, has)));
+        all.push(("storage", percent(with_reserve(kept), has)));
     }
     all.extend(quotas(plan, [ingress, egress], left));
     all

@@ -212,9 +212,9 @@ fn excuse_row(excuse: &Excuse) -> ExcuseResult {
 /// What the recording says, quotas, and volumes: those that were full, and those that will be. Those of a
 /// cluster that was only measured are not the plan's.
 fn validity_notes(plan: &Plan, recording: &Recording, full: &[Full]) -> Vec<String> {
-    let mut notes = recording.assumptions.clone();
+    let mut notes = quotas::waits(&recording.quota_waits);
+    notes.extend_from_slice(&recording.assumptions);
     notes.extend(quotas::beyond_sustained(plan, recording));
-    let mut notes = quotas::joined(notes);
     if !recording.event_hash.is_empty() {
         let full = full::sentence(full);
         notes.extend(full.map(|full| format!("{SATURATION_NOTE}{full}")));

@@ -2,158 +2,138 @@
 
 use super::decimal::Milli;
 use super::phase::Scope;
-use crate::recording::{BrokerSecond, Recording, Second};
+use crate::recording::{BrokerSecond, QuotaOf, QuotaWait, Recording, Second};
 use crate::text;
 use stormglass_scenarios::plan::Plan;
 
-/// How a note on a broker's quotas begins, before its id.
-const OF_BROKER: &str = "quotas: broker ";
+/// How long brokers made clients wait, a note for producers and one for consumers.
+pub(super) fn waits(all: &[QuotaWait]) -> Vec<String> {
+    let note = |(of, whom): (QuotaOf, &str)| {
+        let of_them: Vec<&QuotaWait> = all.iter().filter(|wait| wait.of == of).collect();
+        let brokers = named(of_them.iter().map(|wait| wait.broker))?;
+        let answers = range(of_them.iter().map(|wait| wait.answers))?;
+        let each = range(of_them.iter().map(|wait| wait.wait_ms / wait.answers.max(1)))?;
+        let noun = if answers == "1" { "answer" } else { "answers" };
+        Some(format!(
+            "quotas: {brokers} made {whom} wait after {answers} {noun}, {each} ms each on average"
+        ))
+    };
+    let whom = [(QuotaOf::Producers, "producers"), (QuotaOf::Consumers, "consumers")];
+    whom.into_iter().filter_map(note).collect()
+}
 
-/// Seconds in which brokers took or sent more than their service promises, a note for each broker.
+/// Seconds in which brokers took or sent more than their service promises, a note for each direction.
 pub(super) fn beyond_sustained(plan: &Plan, recording: &Recording) -> Vec<String> {
     let Some(limits) = &plan.cluster.limits else { return Vec::new() };
-    let mut notes = Vec::new();
-    for (at, node) in plan.cluster.brokers.iter().enumerate() {
-        let over = |bound: Option<u64>, bytes: fn(&BrokerSecond) -> u64| {
-            let bound = bound?;
-            let broker = |second: &Second| second.brokers.get(at).map_or(0, bytes);
+    let flows: [(_, _, fn(&BrokerSecond) -> u64); 2] = [
+        ("took", limits.in_sustained_bytes_per_sec, |broker| broker.bytes_in),
+        ("sent", limits.out_sustained_bytes_per_sec, |broker| broker.bytes_out),
+    ];
+    let note = |(what, bound, bytes): (&str, Option<u64>, fn(&BrokerSecond) -> u64)| {
+        let bound = bound?;
+        let over = |at: usize| {
+            let of_broker = |second: &Second| second.brokers.get(at).map_or(0, bytes);
             let seconds = Scope::Measured.seconds(recording);
-            let count = seconds.filter(|second| broker(second) > bound).count();
-            (count > 0).then_some((bound, count))
+            seconds.filter(|second| of_broker(second) > bound).count() as u64
         };
-        let flows = [
-            ("took", over(limits.in_sustained_bytes_per_sec, |broker| broker.bytes_in)),
-            ("sent", over(limits.out_sustained_bytes_per_sec, |broker| broker.bytes_out)),
-        ];
-        for (what, (bound, count)) in flows.iter().filter_map(|(what, over)| Some((what, (*over)?)))
-        {
-            notes.push(format!(
-                "{OF_BROKER}{} {what} more than the sustained {} MB/s in {count} s of the measured \
-                 time: AWS promises no undegraded performance there, and how much worse it gets is \
-                 not simulated",
-                node.id,
-                text::short(Milli::mb_from_bytes(bound)),
-            ));
-        }
-    }
-    notes
+        let counts = plan.cluster.brokers.iter().enumerate().map(|(at, node)| (node.id, over(at)));
+        let beyond: Vec<(i32, u64)> = counts.filter(|(_, seconds)| *seconds > 0).collect();
+        let brokers = named(beyond.iter().map(|(id, _)| *id))?;
+        let seconds = range(beyond.iter().map(|(_, seconds)| *seconds))?;
+        Some(format!(
+            "quotas: {brokers} {what} more than the sustained {} MB/s in {seconds} s of the measured time: AWS \
+             promises no undegraded performance there, and how much worse it gets is not simulated",
+            text::short(Milli::mb_from_bytes(bound)),
+        ))
+    };
+    flows.into_iter().filter_map(note).collect()
 }
 
-/// Notes that say the same of several brokers become one, where the first of them stood: figures that
-/// differ become a range.
-pub(super) fn joined(notes: Vec<String>) -> Vec<String> {
-    let mut all: Vec<Alike> = Vec::new();
-    for note in notes {
-        let one = Alike::of(note);
-        match all.iter_mut().find(|known| known.says_the_same(&one)) {
-            Some(known) => known.join(one),
-            None => all.push(one),
-        }
-    }
-    all.into_iter().map(Alike::into_note).collect()
+/// Brokers by their ids; none without any.
+fn named(ids: impl Iterator<Item = i32>) -> Option<String> {
+    let mut ids: Vec<i32> = ids.collect();
+    ids.sort_unstable();
+    (!ids.is_empty()).then(|| text::brokers(&ids))
 }
 
-/// Notes that differ in brokers and figures alone.
-struct Alike {
-    /// Ids of the brokers; none where it is no such note.
-    brokers: Vec<i32>,
-    /// What is said, word by word, once for each.
-    words: Vec<Vec<String>>,
-}
-
-impl Alike {
-    fn of(note: String) -> Self {
-        let parts = note.strip_prefix(OF_BROKER).and_then(|rest| rest.split_once(' '));
-        let of_broker = parts.and_then(|(id, said)| Some((id.parse::<i32>().ok()?, said)));
-        match of_broker {
-            Some((id, said)) => {
-                let said = said.split(' ').map(str::to_owned).collect();
-                Self { brokers: vec![id], words: vec![said] }
-            }
-            None => Self { brokers: Vec::new(), words: vec![vec![note]] },
-        }
-    }
-
-    fn says_the_same(&self, other: &Self) -> bool {
-        let (own, others) = (&self.words[0], &other.words[0]);
-        let alike =
-            |(a, b): (&String, &String)| a == b || (figure(a).is_some() && figure(b).is_some());
-        let is_of_brokers = !self.brokers.is_empty() && !other.brokers.is_empty();
-        is_of_brokers && own.len() == others.len() && own.iter().zip(others).all(alike)
-    }
-
-    fn join(&mut self, other: Self) {
-        self.brokers.extend(other.brokers);
-        self.words.extend(other.words);
-    }
-
-    fn into_note(mut self) -> String {
-        let said: Vec<String> = (0..self.words[0].len()).map(|at| self.word(at)).collect();
-        let said = said.join(" ");
-        if self.brokers.is_empty() {
-            return said;
-        }
-        self.brokers.sort_unstable();
-        self.brokers.dedup();
-        format!("quotas: {} {said}", text::brokers(&self.brokers))
-    }
-
-    /// A word, or from which figure to which the brokers differ.
-    fn word(&self, at: usize) -> String {
-        let mut all: Vec<&String> = self.words.iter().map(|words| &words[at]).collect();
-        all.sort_by(|a, b| {
-            let value = |word: &str| figure(word).unwrap_or(0.0);
-            value(a).total_cmp(&value(b))
-        });
-        match (all.first(), all.last()) {
-            (Some(least), Some(most)) if least != most => format!("{least} to {most}"),
-            (least, _) => least.map_or(String::new(), |word| (*word).clone()),
-        }
-    }
-}
-
-/// A word that is a figure.
-fn figure(word: &str) -> Option<f64> {
-    word.replace(',', "").parse().ok()
+/// A figure that all share, or from which to which they differ; none without any.
+fn range(figures: impl Iterator<Item = u64> + Clone) -> Option<String> {
+    let (least, most) = (figures.clone().min()?, figures.max()?);
+    Some(match least == most {
+        true => text::grouped(most),
+        false => format!("{} to {}", text::grouped(least), text::grouped(most)),
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    fn joined(notes: &[&str]) -> Vec<String> {
-        super::joined(notes.iter().map(|note| (*note).to_owned()).collect())
+    use super::*;
+    use crate::recording::Phase;
+    use crate::testing;
+    use stormglass_scenarios::plan::LimitsPlan;
+
+    fn wait(of: QuotaOf, (broker, answers, wait_ms): (i32, u64, u64)) -> QuotaWait {
+        QuotaWait { broker, of, answers, wait_ms }
     }
 
     #[test]
     fn brokers_that_suffer_alike_share_a_sentence() {
-        let waits = |broker, answers, ms| {
-            format!(
-                "quotas: broker {broker} made producers wait after {answers} answers, {ms} ms each"
-            )
-        };
-        let notes: Vec<String> = [(1, 3_407, 104), (2, 3_569, 101), (3, 999, 104), (4, 3_451, 103)]
-            .map(|(broker, answers, ms)| waits(broker, answers, ms))
-            .to_vec();
-        let notes: Vec<&str> = notes.iter().map(String::as_str).collect();
-        let expected = "quotas: brokers 1 to 4 made producers wait after 999 to 3569 answers, 101 to \
-                        104 ms each";
-        assert_eq!(joined(&notes), [expected]);
+        let held =
+            [(4, 3_407, 354_328), (1, 999, 103_896), (2, 3_569, 360_469), (3, 2_000, 206_000)];
+        assert_eq!(
+            waits(&held.map(|held| wait(QuotaOf::Producers, held))),
+            [
+                "quotas: brokers 1 to 4 made producers wait after 999 to 3,569 answers, 101 to 104 ms each \
+              on average"
+            ]
+        );
     }
 
     #[test]
-    fn what_is_said_of_others_or_of_something_else_stays_apart() {
-        let notes = [
-            "quotas: broker 1 took more",
-            "2 latencies are counted as one hour",
-            "quotas: broker 1 sent more",
-            "3 latencies are counted as one hour",
-            "quotas: broker 3 took more",
+    fn producers_and_consumers_wait_apart_and_nobody_without_a_broker() {
+        let all = [
+            wait(QuotaOf::Consumers, (3, 1, 40)),
+            wait(QuotaOf::Producers, (1, 20, 1_999)),
+            wait(QuotaOf::Producers, (3, 20, 1_980)),
         ];
-        let expected = [
-            "quotas: brokers 1, 3 took more",
-            "2 latencies are counted as one hour",
-            "quotas: broker 1 sent more",
-            "3 latencies are counted as one hour",
-        ];
-        assert_eq!(joined(&notes), expected);
+        assert_eq!(
+            waits(&all),
+            [
+                "quotas: brokers 1, 3 made producers wait after 20 answers, 99 ms each on average",
+                "quotas: broker 3 made consumers wait after 1 answer, 40 ms each on average",
+            ]
+        );
+        assert!(waits(&[]).is_empty());
+    }
+
+    #[test]
+    fn what_a_service_does_not_promise_is_told_by_direction() {
+        let mut plan = testing::plan();
+        plan.cluster.limits = Some(LimitsPlan {
+            in_sustained_bytes_per_sec: Some(15_000_000),
+            in_bytes_per_sec: None,
+            out_sustained_bytes_per_sec: Some(30_000_000),
+            out_bytes_per_sec: None,
+            partition_in_bytes_per_sec: None,
+            partition_out_bytes_per_sec: None,
+            requests_per_sec: None,
+            shared_by: None,
+            source: String::new(),
+        });
+        let mut recording = testing::empty_recording();
+        for index in 0..5 {
+            let phase = if index == 0 { Phase::Warmup } else { Phase::Measure };
+            let mut second = testing::empty_second(index, phase);
+            // broker 1 is above in all seconds that count, broker 2 in two of them
+            second.brokers = [16_000_000, if index < 3 { 16_000_000 } else { 15_000_000 }, 0]
+                .map(|bytes_in| BrokerSecond { bytes_in, ..BrokerSecond::default() })
+                .to_vec();
+            recording.seconds.push(second);
+        }
+        let told = beyond_sustained(&plan, &recording);
+        let begins = "quotas: brokers 1, 2 took more than the sustained 15.0 MB/s in 2 to 4 s of the measured time";
+        assert!(told.len() == 1 && told[0].starts_with(begins), "{told:?}");
+        plan.cluster.limits = None;
+        assert!(beyond_sustained(&plan, &recording).is_empty());
     }
 }

@@ -65,6 +65,7 @@ pub(crate) fn availability(recording: &Recording) -> Availability {
             i128::from(failed_records) * 100,
             i128::from(acked_records) + i128::from(failed_records),
         ),
+        unresolved_records: Some(recording.unresolved_records).filter(|records| *records > 0),
         seconds_with_offline_partitions: sum(|second| u64::from(second.offline_partitions > 0)),
         seconds_with_under_replicated: seconds.clone().filter(under_replicated).count() as u64,
         longest_gap_reason: None,
@@ -127,5 +128,8 @@ mod tests {
         (second.offered_records, second.acked_records, second.failed_records) = (500, 99, 1);
         recording.seconds.push(second);
         assert_eq!(availability(&recording).failed_percent.to_string(), "1.000");
+        assert_eq!(availability(&recording).unresolved_records, None);
+        recording.unresolved_records = 400;
+        assert_eq!(availability(&recording).unresolved_records, Some(400));
     }
 }

@@ -238,6 +238,9 @@ pub struct Availability {
     pub failed_records: u64,
     /// Failed share of acknowledged and failed records.
     pub failed_percent: Milli,
+    /// Records without an outcome when the run ended, of whatever phase, where there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unresolved_records: Option<u64>,
     /// Seconds in which some partition had no leader.
     pub seconds_with_offline_partitions: u64,
     /// Seconds in which some partition was under-replicated.

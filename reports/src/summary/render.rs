@@ -281,8 +281,7 @@ impl Page {
 /// What clients could not do.
 pub(crate) fn availability_sentence(result: &RunResult) -> String {
     let availability = &result.availability;
-    let failed = text::counted(availability.failed_records, "record");
-    let mut sentence = format!("{failed} failed");
+    let mut sentence = failed_sentence(result);
     if let Some(worst) = availability.worst_partitions.first() {
         sentence.push_str(&format!(
             ", longest gap {} on {} from t={} s",
@@ -296,6 +295,17 @@ pub(crate) fn availability_sentence(result: &RunResult) -> String {
         sentence.push_str(&format!(", {offline} s with leaderless partitions"));
     }
     sentence
+}
+
+/// How many records failed, and how many had no outcome.
+pub(crate) fn failed_sentence(result: &RunResult) -> String {
+    let failed = text::counted(result.availability.failed_records, "record");
+    match result.availability.unresolved_records {
+        Some(more) => {
+            format!("{failed} failed, {} without an outcome at the end", text::grouped(more))
+        }
+        None => format!("{failed} failed"),
+    }
 }
 
 /// What made the longest gap as long as it is.
@@ -399,6 +409,20 @@ mod tests {
         );
         let line = "Saturation    volumes of brokers 1, 2 were full at t=30.0 s\n";
         assert!(text.contains(line), "{text}");
+    }
+
+    /// An eighth of all records was missing from what was acknowledged, and "0 records failed".
+    #[test]
+    fn records_without_an_outcome_are_told_beside_those_that_failed() {
+        let availability = |unresolved_records| {
+            let change =
+                |recording: &mut Recording| recording.unresolved_records = unresolved_records;
+            let text = rendered(change, Style::Plain);
+            text.lines().find(|line| line.starts_with("Availability")).unwrap().to_owned()
+        };
+        let some = availability(880_078);
+        assert!(some.contains(" failed, 880,078 without an outcome at the end"), "{some}");
+        assert!(!availability(0).contains("outcome"));
     }
 
     #[test]

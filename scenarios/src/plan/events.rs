@@ -25,7 +25,7 @@ pub enum Action {
     AzDown {
         /// Index into `azs`.
         az: usize,
-        /// Hosts lose power (unsynced bytes are gone) or only their network.
+        /// Hosts lose power (unsynced bytes are gone, but on MSK Express) or only their network.
         mode: AzDownMode,
         /// Whether clients in that AZ are lost too.
         clients: bool,

@@ -33,7 +33,7 @@ section! {
 choice! {
     /// How an AZ is lost.
     "a mode of `az-down`" AzMode {
-        /// Hosts lose power: unsynced bytes are gone. They boot when the event ends.
+        /// Hosts lose power: unsynced bytes are gone, but on MSK Express. They boot when the event ends.
         "power-off" PowerOff,
         /// Hosts run on, no packet enters or leaves the AZ.
         "isolate" Isolate,

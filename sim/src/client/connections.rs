@@ -109,6 +109,12 @@ impl<T> Connections<T> {
         }
     }
 
+    /// Whether the last attempt to connect has failed, or the connection was lost, and no new attempt is made yet
+    /// (`NetworkClient.connectionFailed`).
+    pub(crate) fn has_failed(&self, id: NodeId) -> bool {
+        self.find(id).is_some_and(|node| matches!(node.state, State::Disconnected { .. }))
+    }
+
     /// When [`Connections::ready`] is worth asking again, ns: the end of the back-off, or of what
     /// quotas ask for. `NEVER` while an input will tell.
     pub(crate) fn retry_ns(&self, id: NodeId) -> u64 {

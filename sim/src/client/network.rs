@@ -61,6 +61,18 @@ impl<T> Network<T> {
         self.ready(node, cx)
     }
 
+    /// A coordinator, as [`Network::ready`]; `None` where there is no way to it: it may have moved, and Java looks for
+    /// it again (`Sender.maybeFindCoordinatorAndRetry`).
+    pub(crate) fn coordinator_ready(
+        &mut self,
+        node: NodeId,
+        cx: &mut ClientCx<'_>,
+    ) -> Option<Result<NodeId, u64>> {
+        let ready = self.ready(node, cx);
+        let is_lost = ready.is_err() && self.connections.has_failed(node);
+        (!is_lost).then_some(ready)
+    }
+
     /// A broker that must be this one; otherwise as [`Network::any_ready`].
     pub(crate) fn ready(&mut self, node: NodeId, cx: &mut ClientCx<'_>) -> Result<NodeId, u64> {
         if self.connections.ready(node, &mut self.draws, cx) {

@@ -4,6 +4,8 @@
 //! While credits last the server works at the burst rate and pays `burst - baseline` per second;
 //! idle, it earns `baseline` per second. Averaged over a load below the burst rate this is AWS's
 //! rule: spend at `rate - baseline`, earn at `baseline - rate`.
+//!
+//! Rates may be lower for a time whose end is known: what is still to be done by then is done at the full rates.
 
 use stormglass_scenarios::plan::RatePlan;
 
@@ -21,7 +23,9 @@ pub struct RateServer {
     free_at_ns: u64,
     /// Work done ahead when the last finish was rounded up to a whole nanosecond.
     ahead: u128,
+    /// The rates are these parts per thousand of the plan's, until then, ns.
     scale_permille: u128,
+    scaled_until_ns: u64,
 }
 
 impl RateServer {
@@ -38,6 +42,7 @@ impl RateServer {
             free_at_ns: 0,
             ahead: 0,
             scale_permille: 1000,
+            scaled_until_ns: 0,
         }
     }
 
@@ -52,25 +57,31 @@ impl RateServer {
         let early = need.min(self.ahead);
         need -= early;
         self.ahead -= early;
+        if self.free_at_ns < self.scaled_until_ns {
+            need = self.work_off(need, self.scaled_until_ns - self.free_at_ns);
+        }
+        self.work_off(need, u64::MAX);
+        self.free_at_ns
+    }
+
+    /// Works at the present rates for at most `most_ns`; what is left then.
+    fn work_off(&mut self, need: u128, most_ns: u64) -> u128 {
         let (baseline, burst) = self.rates();
         let drain = burst - baseline;
         // Nanoseconds for which the credits pay the burst rate.
         let paid = self.credits.checked_div(drain).unwrap_or(u128::MAX / burst);
-        let spent_ns = if need <= paid * burst {
-            let ns = need.div_ceil(burst);
-            self.ahead += ns * burst - need;
-            self.credits = self.credits.saturating_sub(ns * drain);
-            ns
-        } else {
-            let rest = need - paid * burst;
-            let ns = rest.div_ceil(baseline);
-            self.ahead += ns * baseline - rest;
-            self.credits -= paid * drain;
-            paid + ns
+        let ns = match need <= paid * burst {
+            true => need.div_ceil(burst),
+            false => paid + (need - paid * burst).div_ceil(baseline),
         };
-        self.free_at_ns =
-            self.free_at_ns.saturating_add(u64::try_from(spent_ns).unwrap_or(u64::MAX));
-        self.free_at_ns
+        let spent_ns = ns.min(u128::from(most_ns));
+        let paid_ns = spent_ns.min(paid);
+        let done = paid_ns * burst + (spent_ns - paid_ns) * baseline;
+        self.credits -= paid_ns * drain;
+        self.ahead += done.saturating_sub(need);
+        let spent_ns = u64::try_from(spent_ns).unwrap_or(u64::MAX);
+        self.free_at_ns = self.free_at_ns.saturating_add(spent_ns);
+        need.saturating_sub(done)
     }
 
     /// When all that was taken is done, ns.
@@ -85,11 +96,12 @@ impl RateServer {
         self.ahead = 0;
     }
 
-    /// From `now_ns` on, rates are this many parts per thousand of the plan's. What was taken
+    /// From `now_ns` until `until_ns`, rates are this many parts per thousand of the plan's. What was taken
     /// before keeps its time.
-    pub fn set_scale(&mut self, now_ns: u64, permille: u32) {
+    pub fn set_scale(&mut self, now_ns: u64, permille: u32, until_ns: u64) {
         self.idle_until(now_ns);
         self.scale_permille = u128::from(permille.max(1));
+        self.scaled_until_ns = until_ns;
         self.ahead = 0;
     }
 
@@ -115,14 +127,24 @@ impl RateServer {
         self.ahead = 0;
     }
 
+    /// Baseline and burst of what is done next.
     fn rates(&self) -> (u128, u128) {
-        let scale = |rate: u128| (rate * self.scale_permille / 1000).max(1);
-        (scale(self.baseline), scale(self.burst))
+        if self.free_at_ns >= self.scaled_until_ns {
+            return (self.baseline.max(1), self.burst.max(1));
+        }
+        (self.scaled(self.baseline), self.scaled(self.burst))
+    }
+
+    fn scaled(&self, rate: u128) -> u128 {
+        (rate * self.scale_permille / 1000).max(1)
     }
 
     fn credits_at(&self, now_ns: u64) -> u128 {
-        let idle_ns = u128::from(now_ns.saturating_sub(self.free_at_ns));
-        (self.credits + idle_ns * self.rates().0).min(self.capacity)
+        let full_from_ns = self.scaled_until_ns.clamp(self.free_at_ns, now_ns.max(self.free_at_ns));
+        let scaled_ns = u128::from(full_from_ns - self.free_at_ns);
+        let full_ns = u128::from(now_ns.saturating_sub(full_from_ns));
+        let earned = scaled_ns * self.scaled(self.baseline) + full_ns * self.baseline.max(1);
+        (self.credits + earned).min(self.capacity)
     }
 
     fn idle_until(&mut self, now_ns: u64) {
@@ -197,10 +219,41 @@ mod tests {
     #[test]
     fn scale_and_stall() {
         let mut server = RateServer::new(&plan(100, 100, 0, 0));
-        server.set_scale(0, 100);
+        server.set_scale(0, 100, u64::MAX);
         assert_eq!(server.finish(0, 10), SEC);
         server.stall_until(5 * SEC);
         assert_eq!(server.finish(2 * SEC, 10), 6 * SEC);
+    }
+
+    /// At a hundredth of its rate a server took 15 s of work in a second, and went on at that pace long after.
+    #[test]
+    fn what_is_left_when_a_scale_ends_is_done_at_the_full_rate() {
+        let mut server = RateServer::new(&plan(100, 100, 0, 0));
+        server.set_scale(0, 10, 5 * SEC);
+        // 5 of the 15 units by then, 10 at 100/s
+        let ends: Vec<u64> = (0..15).map(|_| server.finish(0, 1)).collect();
+        assert_eq!((ends[0], ends[4]), (SEC, 5 * SEC));
+        assert_eq!((ends[5], ends[14]), (5 * SEC + SEC / 100, 5 * SEC + SEC / 10));
+        server.set_scale(5 * SEC, 1000, 0);
+        assert_eq!(server.finish(5 * SEC, 10), 5 * SEC + SEC / 5);
+        // one piece of work that the end falls into
+        let mut server = RateServer::new(&plan(100, 100, 0, 0));
+        server.set_scale(0, 10, 5 * SEC);
+        assert_eq!(server.finish(0, 15), 5 * SEC + SEC / 10);
+    }
+
+    #[test]
+    fn credits_are_spent_and_earned_at_the_rates_of_the_time() {
+        // a tenth until 10 s: 5/s and 15/s, and 100 credits pay for the difference
+        let mut server = RateServer::new(&plan(50, 150, 1000, 150));
+        server.set_scale(0, 100, 10 * SEC);
+        assert_eq!(server.finish(0, 150), 10 * SEC);
+        assert_eq!(server.level_permille(10 * SEC), 50);
+        // 50 credits are half a second of burst
+        assert_eq!(server.finish(10 * SEC, 75 + 50), 11 * SEC + SEC / 2);
+        let mut server = RateServer::new(&plan(50, 150, 1000, 0));
+        server.set_scale(0, 100, 10 * SEC);
+        assert_eq!(server.level_permille(12 * SEC), 150, "5/s for 10 s, and 50/s for 2 s");
     }
 
     #[test]

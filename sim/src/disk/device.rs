@@ -273,7 +273,7 @@ impl Disk {
     }
 
     /// The host lost power: the page cache is gone, and of what was not written back only what
-    /// luck left. `below(n)` draws uniformly from `0..n`.
+    /// luck left, or all of it where storage is apart from the host. `below(n)` draws uniformly from `0..n`.
     pub fn crash_power(&mut self, now_ns: u64, below: &mut dyn FnMut(u64) -> u64) {
         self.settle(now_ns);
         self.failed = None;
@@ -282,7 +282,10 @@ impl Disk {
         if let Some(damage) = &mut self.damage {
             damage.forget_failures();
         }
-        if !self.config.survives_power_failure {
+        if self.config.survives_power_failure {
+            self.store.outlive_power();
+            self.pending_files.clear();
+        } else {
             self.lose_unsynced(now_ns, below);
         }
         self.cache = PageCache::new(self.config.cache_bytes, self.config.chunk_bytes);

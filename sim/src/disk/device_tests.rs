@@ -277,6 +277,24 @@ fn what_was_cut_off_altogether_holds_up_nothing() {
     assert_eq!(scan(&disk, 0).0, batches);
 }
 
+/// What the page cache had still to write counted as unsynced for ever, as nobody was left to write it.
+#[test]
+fn storage_that_is_apart_from_its_host_has_all_of_it_after_a_power_failure() {
+    let mut disk = disk(DiskConfig { survives_power_failure: true, ..config() });
+    let batches = Maker::new(Shape::default()).batches(64);
+    append(&mut disk, 0, 0, batches[..32].to_vec());
+    append(&mut disk, 0, 512, batches[32..].to_vec());
+    let name = FileName::HighWatermarks;
+    let bytes = Bytes::from_static(b"new");
+    submit(&mut disk, 0, DiskOpKind::WriteFile { file: name.clone(), bytes });
+    assert!(!disk.has_synced(tp(0), 1024) && disk.durable_file(0, &name).is_none());
+    disk.crash_power(1, &mut |_| 0);
+    let held = [0, 512].map(|segment| scan(&disk, segment).0).concat();
+    assert_eq!(held, batches);
+    assert_eq!((disk.has_synced(tp(0), 1024), disk.durable_end(tp(0))), (true, Some(1024)));
+    assert_eq!(disk.durable_file(1, &name).map(|bytes| &bytes[..]), Some(&b"new"[..]));
+}
+
 #[test]
 fn a_small_file_is_old_or_new_after_a_power_failure() {
     let name = FileName::HighWatermarks;
@@ -407,6 +425,19 @@ fn what_waits_for_its_place_in_a_queue_is_slow_only_while_the_volume_is() {
     assert!(ends[0] >= SEC, "{}", ends[0]);
     let last_ns = ends.iter().max().unwrap();
     assert!((3 * SEC..5 * SEC).contains(last_ns), "twenty times as much at once: {last_ns}");
+}
+
+/// A second's reads of a volume at a hundredth of its rate kept it busy for a quarter of a minute after that.
+#[test]
+fn what_is_left_of_a_slow_volumes_queue_is_served_at_the_full_rate() {
+    let mut disk = disk(config());
+    disk.preload(tp(0), &preload(1 << 30));
+    disk.set_slow(0, Slow { until_ns: SEC, ..slow(10, 0) });
+    // at 2.5 MiB/s, and at 250 MiB/s from a second on
+    let ends: Vec<u64> =
+        (0..16).map(|at| read(&mut disk, 0, range(0, at * 1024, 1 << 20)).0).collect();
+    assert!(ends[1] < SEC, "{ends:?}");
+    assert!((SEC..SEC + 100 * MS).contains(&ends[15]), "{ends:?}");
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! What of a log would survive a power failure, for checkers.
+//! What of a log would survive a power failure, for checkers: what has reached the volume. Storage that is apart from
+//! its host keeps more, on which no broker may count.
 
 use super::device::Disk;
 use super::store::Segment;

@@ -473,11 +473,26 @@ impl Store {
     /// The host loses power: of what was not written back, a part drawn by `below(n)` (uniform in
     /// `0..n`) survives, the last batch of it torn every other time.
     pub(crate) fn crash_power(&mut self, below: &mut dyn FnMut(u64) -> u64) {
+        self.forget_appends();
+        self.tear_unsynced(&mut Vec::new(), below); // the page cache goes as a whole
+    }
+
+    /// The host lost power, its storage did not: all that was written is there, and counts as written back, as the
+    /// page cache that would do that is gone.
+    pub(crate) fn outlive_power(&mut self) {
+        self.forget_appends();
+        for segment in self.logs.iter_mut().flatten().flat_map(|log| &mut log.segments) {
+            segment.durable = segment.len();
+            segment.reached = segment.durable;
+        }
+    }
+
+    /// No append waits for the one before it.
+    fn forget_appends(&mut self) {
         for log in self.logs.iter_mut().flatten() {
             log.appended_ns = 0;
             log.append_waits = false;
         }
-        self.tear_unsynced(&mut Vec::new(), below); // the page cache goes as a whole
     }
 
     /// Of what was not written back, a part survives, and the host goes on.

@@ -5,6 +5,9 @@
 //! volume's throughput, its IOPS and the instance's path have all let it through in order of
 //! submission, and not before its service latency has passed in one of [`QUEUE_DEPTH`] places:
 //! latencies overlap, rates do not.
+//!
+//! A fault tells when it ends ([`Slow`]): an operation that is submitted while a volume is slow ends as what is left
+//! of its queue by then is served at the full rates. What was submitted before a fault keeps the end that it was told.
 
 use super::bucket::RateServer;
 use super::config::DiskConfig;
@@ -70,8 +73,8 @@ pub struct Slow {
     pub rate_permille: u32,
     /// Each operation takes so much longer, ns.
     pub extra_latency_ns: u64,
-    /// What is served from then on takes no longer any more, ns: what waits for its place in the queue of a
-    /// slow volume is soon through when that is over.
+    /// What is served from then on takes no longer any more, ns: what waits in the queue of a slow volume is soon
+    /// through when that is over.
     pub until_ns: u64,
 }
 
@@ -169,8 +172,8 @@ impl Volumes {
     /// From `now_ns` on, a volume is as slow as this.
     pub fn set_slow(&mut self, now_ns: u64, volume: usize, slow: Slow) {
         let volume = &mut self.volumes[volume];
-        volume.throughput.set_scale(now_ns, slow.rate_permille);
-        volume.iops.set_scale(now_ns, slow.rate_permille);
+        volume.throughput.set_scale(now_ns, slow.rate_permille, slow.until_ns);
+        volume.iops.set_scale(now_ns, slow.rate_permille, slow.until_ns);
         volume.slow = slow;
     }
 

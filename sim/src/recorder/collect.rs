@@ -17,8 +17,8 @@ use stormglass_broker_core::ids::{Offset, TopicId};
 use stormglass_broker_core::records::{Batch, Body};
 
 use stormglass_reports::recording::{
-    BrokerSecond, CheckerSummary, ClusterEvent, LatencyKind, LatencySeries, Phase, Recording,
-    RemoteTotals, ReplicaSecond, TransferTotals, Violation,
+    BrokerSecond, CheckerSummary, ClusterEvent, LatencyKind, LatencySeries, Phase, QuotaWait,
+    Recording, RemoteTotals, ReplicaSecond, TransferTotals, Violation,
 };
 use stormglass_scenarios::plan::Plan;
 
@@ -69,6 +69,8 @@ pub struct Finish {
     pub sim_ns: u64,
     /// Whether the run was cut short.
     pub interrupted: bool,
+    /// What quotas did, in order of brokers.
+    pub quota_waits: Vec<QuotaWait>,
     /// Ranges that the models left.
     pub assumptions: Vec<String>,
     /// *Sometimes* marks that were hit, and how often.
@@ -316,6 +318,7 @@ impl Recorder {
             violations: finish.violations,
             checkers: finish.checkers,
             lost_records: finish.lost_records,
+            unresolved_records: self.unfinished.0,
             unavailability: self.outages.into_list(&self.topics),
             transfer: self.transfer,
             event_hash: finish.event_hash,
@@ -323,6 +326,7 @@ impl Recorder {
             events_processed: finish.events_processed,
             sim_ns: finish.sim_ns,
             interrupted: finish.interrupted,
+            quota_waits: finish.quota_waits,
             assumptions,
             marks: finish.marks,
             replicas: finish.replicas,

@@ -2,7 +2,7 @@
 
 use super::testing::{TOPIC, batch, batch_done, plan, tp};
 use super::{Finish, Recorder, SecondGauges, Transfer};
-use crate::client::{FailReason, Outcome, RejectReason};
+use crate::client::{FailReason, Outcome, RejectReason, Unfinished};
 use stormglass_broker_core::ids::NodeId;
 use stormglass_reports::recording::{LatencyKind, Phase, Recording, Second};
 
@@ -145,6 +145,18 @@ fn the_note_tells_of_what_the_measured_seconds_count_as_failed() {
     let expected = "failures: 4 records in measure and heal, of which 3 not taken within max.block.ms, 1 \
                     aborted with their transaction";
     assert_eq!(note(3, &[9 * SECOND, 10 * SECOND, 40 * SECOND]).unwrap(), expected);
+}
+
+#[test]
+fn what_producers_still_hold_at_the_end_is_neither_acknowledged_nor_failed() {
+    let mut recorder = recorder();
+    let held = Unfinished { tp: None, times_ns: &[SECOND, SECOND + MS], bytes: 200 };
+    recorder.unfinished(0, held, 60 * SECOND);
+    let recording = finish(recorder, 2);
+    let second = &recording.seconds[1];
+    assert_eq!((second.offered_records, second.acked_records, second.failed_records), (2, 0, 0));
+    assert_eq!(recording.unresolved_records, 2);
+    assert!(recording.assumptions[0].starts_with("2 records had no outcome when the run ended"));
 }
 
 #[test]

@@ -90,7 +90,8 @@ impl World {
             self.show_state(Moment::Drained);
         }
         self.count_unfinished(sim_ns);
-        let mut assumptions = self.throttle_notes();
+        let quota_waits = self.quota_waits();
+        let mut assumptions = Vec::new();
         if quorum_comes_up {
             let note = "most controllers were still on their way up when the run ended, so nothing was judged \
                         that takes a cluster which has healed: a longer heal or drain phase is needed";
@@ -110,6 +111,7 @@ impl World {
             events_processed,
             sim_ns,
             interrupted,
+            quota_waits,
             assumptions,
             marks: self.marks.finish(),
             replicas: self.samples,
@@ -253,16 +255,17 @@ impl World {
         by.flatten().collect()
     }
 
-    /// Producers that have something to send, and were not answered for a while in which no quota made them wait. That
-    /// may take minutes, also once the quota is gone: a few full batches at once, or one of an administrator of the
-    /// same user, are that much more than it (hunt seeds 7006513, 7009003, 7011182).
+    /// Producers that have something to send, and were not answered for a while in which every fault was over and no
+    /// quota made them wait. That may take minutes, also once the quota is gone: a few full batches at once, or one of
+    /// an administrator of the same user, are that much more than it (hunt seeds 7006513, 7009003, 7011182).
     fn stuck_producers(&self) -> Vec<String> {
+        let healed_ns = self.origin_ns.saturating_add(self.plan.phases.heal_starts_ns());
         let mut stuck = Vec::new();
         for client in self.clients.iter().filter(|c| c.running) {
             let ClientKind::Producer { group, machine } = &client.kind else { continue };
             let free_ns = client.origin_ns + machine.throttled_ns();
-            let since_ns = client.acked_at_ns.max(free_ns);
-            if !machine.is_drained() && self.now.saturating_sub(since_ns) >= super::DEADLINE_NS {
+            if !machine.is_drained() && is_stuck(self.now, [client.acked_at_ns, free_ns, healed_ns])
+            {
                 let name = &self.plan.producers[*group].name;
                 let silent_ms = (self.now - client.acked_at_ns) / 1_000_000;
                 stuck.push(format!(
@@ -302,5 +305,28 @@ impl World {
             }
         }
         notes
+    }
+}
+
+/// Whether a client has waited in vain: since its last acknowledgement, the end of what quotas ask for, and that of the
+/// faults, ns each.
+fn is_stuck(now_ns: u64, since_ns: [u64; 3]) -> bool {
+    since_ns.iter().all(|since_ns| now_ns.saturating_sub(*since_ns) >= super::DEADLINE_NS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_stuck;
+    use crate::world::{DEADLINE_NS, SECOND_NS};
+
+    /// Plans that were made small have 3 s from healing to their end: a producer that was fenced during a fault is not
+    /// stuck by then, though nothing was acknowledged for longer.
+    #[test]
+    fn nobody_is_stuck_before_the_faults_have_been_over_for_as_long() {
+        let (now, acked) = (100 * SECOND_NS, 50 * SECOND_NS);
+        assert!(!is_stuck(now, [acked, 0, now - 3 * SECOND_NS]));
+        assert!(is_stuck(now, [acked, 0, now - DEADLINE_NS]));
+        assert!(!is_stuck(now, [acked, now - 1, now - DEADLINE_NS]), "its quota is over just now");
+        assert!(!is_stuck(now, [now - DEADLINE_NS + 1, 0, acked]));
     }
 }

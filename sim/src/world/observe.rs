@@ -79,7 +79,7 @@ impl World {
         let offline_partitions = offline;
         let gauges = SecondGauges { index, phase, brokers, lags, offline_partitions, controller };
         self.recorder.end_of_second(gauges);
-        if self.now + super::DEADLINE_NS == self.ends_ns {
+        if is_deadline(self.now, self.ends_ns) {
             self.checkers.deadline();
         }
         self.at(self.now + SECOND_NS, Event::Second);
@@ -201,6 +201,13 @@ impl World {
     }
 }
 
+/// Whether this end of a second is the last one that leaves clients the time which they have. A plan that was made
+/// small need not end with a second; without a deadline, what is committed as it ends would be asked for.
+fn is_deadline(now_ns: u64, ends_ns: u64) -> bool {
+    let left_ns = ends_ns.saturating_sub(now_ns);
+    (super::DEADLINE_NS..super::DEADLINE_NS + SECOND_NS).contains(&left_ns)
+}
+
 /// Whether what a broker coordinates is all loaded. A leader of `__transaction_state` has to wait for followers whose
 /// fetches are on their way, for up to `replica.fetch.wait.max.ms`, until what it has found is committed.
 fn has_loaded(groups: &[CoordinatorView], transactions: &[TransactionsLogView]) -> bool {
@@ -243,6 +250,20 @@ impl DiskUse {
 mod tests {
     use super::*;
     use crate::recorder::testing::tp;
+
+    #[test]
+    fn every_run_has_one_deadline_whether_or_not_it_ends_with_a_second() {
+        let deadlines = |ends_ns: u64| -> Vec<u64> {
+            (0..20)
+                .map(|second| second * SECOND_NS)
+                .filter(|at| is_deadline(*at, ends_ns))
+                .collect()
+        };
+        assert_eq!(deadlines(13 * SECOND_NS), [7 * SECOND_NS]);
+        assert_eq!(deadlines(13 * SECOND_NS + 125_000_000), [7 * SECOND_NS]);
+        assert_eq!(deadlines(14 * SECOND_NS - 1), [7 * SECOND_NS]);
+        assert!(deadlines(5 * SECOND_NS).is_empty(), "it ends before anybody has had that long");
+    }
 
     /// Hunt seed 30010965: a run ended while a leader of `__transaction_state` waited.
     #[test]

@@ -3,8 +3,10 @@
 
 use super::World;
 use super::event::Event;
+use super::node::Node;
 use stormglass_broker_core::ids::ConnectionId;
 use stormglass_broker_core::protocol::Response;
+use stormglass_reports::recording::{QuotaOf, QuotaWait};
 
 /// Answers that quotas held back, by direction.
 #[derive(Debug, Clone, Copy, Default)]
@@ -47,23 +49,15 @@ impl World {
         self.at(due, Event::Unmute { node, life, conn });
     }
 
-    /// What quotas did to the run, in sentences.
-    pub(super) fn throttle_notes(&self) -> Vec<String> {
-        let mut notes = Vec::new();
-        for node in &self.nodes {
-            let Throttled { produce, fetch } = node.throttled;
-            for (held, whom) in [(produce, "producers"), (fetch, "consumers")] {
-                if held.answers > 0 {
-                    notes.push(format!(
-                        "quotas: broker {} made {whom} wait after {} answers, {} ms each on average",
-                        node.id,
-                        held.answers,
-                        held.wait_ms / held.answers
-                    ));
-                }
-            }
-        }
-        notes
+    /// What quotas did to the run.
+    pub(super) fn quota_waits(&self) -> Vec<QuotaWait> {
+        let of_node = |node: &Node| {
+            let (broker, Throttled { produce, fetch }) = (node.id.0, node.throttled);
+            let waits =
+                move |(of, Held { answers, wait_ms })| QuotaWait { broker, of, answers, wait_ms };
+            [(QuotaOf::Producers, produce), (QuotaOf::Consumers, fetch)].map(waits)
+        };
+        self.nodes.iter().flat_map(of_node).filter(|wait| wait.answers > 0).collect()
     }
 
     /// The wait is over: the next request is read.

@@ -43,8 +43,10 @@ pub(crate) struct Ahead {
     first: usize,
     kinds: Kinds,
     compression_permille: u32,
-    /// The load stops: no records intended later than then, ns, and none is pulled.
+    /// The load stops: no records intended later than then, ns.
     stopped_ns: Option<u64>,
+    /// Those intended by then are pulled all the same, as the application still sends them.
+    goes_on: bool,
 }
 
 impl Ahead {
@@ -57,8 +59,9 @@ impl Ahead {
             }),
             None => Kinds::Mixed(VecDeque::new()),
         };
-        let (times, first, stopped_ns) = (Vec::new(), 0, None);
-        Self { arrivals, times, first, kinds, compression_permille, stopped_ns }
+        let (times, first) = (Vec::new(), 0);
+        let (stopped_ns, goes_on) = (None, false);
+        Self { arrivals, times, first, kinds, compression_permille, stopped_ns, goes_on }
     }
 
     /// The kind of all records, if the source has only one.
@@ -88,14 +91,16 @@ impl Ahead {
     }
 
     /// Pulls until the record at a place is there, but none after the first one that comes at
-    /// `enough_ns` or later, and none beyond the horizon.
+    /// `enough_ns` or later, and none beyond the horizon or the end of the load.
     pub(crate) fn pull(&mut self, at: usize, enough_ns: u64, now_ns: u64) {
         let max = (at + 1).saturating_sub(self.times.len() - self.first);
         let is_enough = self.times().last().is_some_and(|last_ns| *last_ns >= enough_ns);
-        if max == 0 || is_enough || self.stopped_ns.is_some() {
+        if max == 0 || is_enough || self.is_closed() {
             return;
         }
-        let take = Take { until_ns: now_ns.saturating_add(HORIZON_NS), enough_ns, max };
+        let horizon_ns = now_ns.saturating_add(HORIZON_NS);
+        let until_ns = horizon_ns.min(self.stopped_ns.unwrap_or(NEVER));
+        let take = Take { until_ns, enough_ns, max };
         match &mut self.kinds {
             Kinds::Alike(_) => self.arrivals.pull_run(take, &mut self.times),
             Kinds::Mixed(kinds) => {
@@ -147,8 +152,14 @@ impl Ahead {
 
     /// When the next arrival comes that is not pulled yet, ns.
     pub(crate) fn beyond_ns(&self) -> u64 {
-        let due_ns = if self.stopped_ns.is_some() { None } else { self.arrivals.peek_ns() };
-        due_ns.unwrap_or(NEVER)
+        let due_ns = if self.is_closed() { None } else { self.arrivals.peek_ns() };
+        let is_offered = |due_ns: &u64| self.stopped_ns.is_none_or(|stop_ns| *due_ns <= stop_ns);
+        due_ns.filter(is_offered).unwrap_or(NEVER)
+    }
+
+    /// Whether nothing is pulled any more.
+    fn is_closed(&self) -> bool {
+        self.stopped_ns.is_some() && !self.goes_on
     }
 
     /// Records end; closed loops go on.
@@ -163,9 +174,10 @@ impl Ahead {
         self.arrivals.set_rate(now_ns, rate_permille);
     }
 
-    /// No records intended later than now.
-    pub(crate) fn stop(&mut self, now_ns: u64) {
-        self.stopped_ns = Some(now_ns);
+    /// No records intended later than now. With `goes_on`, those that are due and not pulled yet will be;
+    /// else they are never handed over.
+    pub(crate) fn stop(&mut self, now_ns: u64, goes_on: bool) {
+        (self.stopped_ns, self.goes_on) = (Some(now_ns), goes_on);
         let left = self.times().iter().take_while(|time_ns| **time_ns <= now_ns).count();
         self.times.truncate(self.first + left);
         if let Kinds::Mixed(kinds) = &mut self.kinds {
@@ -175,7 +187,7 @@ impl Ahead {
 
     /// Whether every record there will ever be has been handed over.
     pub(crate) fn is_done(&self) -> bool {
-        self.stopped_ns.is_some() && self.times().is_empty()
+        self.stopped_ns.is_some() && self.times().is_empty() && self.beyond_ns() == NEVER
     }
 
     /// Shows the records that were intended by now, or until the load stopped, and never handed over: their

@@ -387,7 +387,10 @@ impl Producer {
     fn group_coordinator(&mut self, group: Arc<str>, cx: &mut ClientCx<'_>) -> Result<NodeId, u64> {
         let known = self.calls().map(|calls| calls.group_coordinator);
         match known {
-            Some(Coordinator::Known(node)) => return self.network.ready(node, cx),
+            Some(Coordinator::Known(node)) => {
+                let ready = self.network.coordinator_ready(node, cx);
+                return ready.unwrap_or_else(|| Err(self.lose_group_coordinator(cx.now_ns)));
+            }
             Some(Coordinator::Unknown { retry_ns }) if retry_ns > cx.now_ns => {
                 return Err(retry_ns);
             }
@@ -416,7 +419,9 @@ impl Producer {
                 let found = found.coordinators.first().filter(|found| found.error.is_ok());
                 match (found.and_then(|found| found.node), self.calls_mut()) {
                     (Some(node), Some(calls)) => calls.group_coordinator = Coordinator::Known(node),
-                    _ => self.lose_group_coordinator(cx.now_ns),
+                    _ => {
+                        self.lose_group_coordinator(cx.now_ns);
+                    }
                 }
             }
             (TransactionCall::CommitOffsets { number }, Response::TxnOffsetCommit(committed)) => {
@@ -470,11 +475,13 @@ impl Producer {
         }
     }
 
-    fn lose_group_coordinator(&mut self, now_ns: u64) {
+    /// The group's coordinator must be looked for; from when on, ns.
+    fn lose_group_coordinator(&mut self, now_ns: u64) -> u64 {
         let retry_ns = now_ns + self.config.connection.retry_backoff_ns;
         if let Some(calls) = self.calls_mut() {
             calls.group_coordinator = Coordinator::Unknown { retry_ns };
         }
+        retry_ns
     }
 
     /// A request about a group got no answer.

@@ -59,9 +59,9 @@ impl Intake {
         self.ahead.completed(now_ns, records);
     }
 
-    /// No records intended later than now.
-    pub(crate) fn stop(&mut self, now_ns: u64) {
-        self.ahead.stop(now_ns);
+    /// No records intended later than now, as [`Ahead::stop`].
+    pub(crate) fn stop(&mut self, now_ns: u64, goes_on: bool) {
+        self.ahead.stop(now_ns, goes_on);
     }
 
     /// Whether every record has been handed over for good.

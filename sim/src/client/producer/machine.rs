@@ -172,7 +172,8 @@ impl Producer {
                 self.change_load(cx.now_ns, *rate_permille);
             }
             ClientInput::StopLoad => {
-                self.intake.stop(cx.now_ns);
+                // what the end of a transaction holds back was offered all the same: it goes in another one
+                self.intake.stop(cx.now_ns, self.transactions.is_some());
                 self.flushing = true;
                 if let Some(transactions) = &mut self.transactions {
                     transactions.stopped = true;
@@ -237,7 +238,7 @@ impl Producer {
     /// What its transaction waits for, in words; `None` without transactions.
     #[must_use]
     pub fn transaction_waits(&self) -> Option<String> {
-        self.transactions.as_ref().map(|transactions| transactions.waits())
+        self.transactions.as_ref().map(|transactions| transactions.waits(self.is_quiet()))
     }
 
     /// Whether the application calls `send()` now.

@@ -77,6 +77,20 @@ fn ends(mock: &Mock<Producer>) -> Vec<bool> {
     steps(mock).into_iter().filter_map(end).collect()
 }
 
+/// How many transactions the producer has asked to be committed.
+fn commits_sent(mock: &Mock<Producer>) -> usize {
+    let is_sent = |step: &TransactionStep| matches!(step, TransactionStep::CommitSent { .. });
+    steps(mock).iter().filter(|step| is_sent(step)).count()
+}
+
+/// Runs until the producer asks for one more transaction to be committed.
+fn run_to_commit(mock: &mut Mock<Producer>) {
+    let before = commits_sent(mock);
+    while commits_sent(mock) == before {
+        mock.run_until(mock.now_ns + MS / 10);
+    }
+}
+
 /// Runs to the end of the load and beyond.
 fn drain(mock: &mut Mock<Producer>) {
     mock.run_until(5_000 * MS);
@@ -176,14 +190,7 @@ fn what_may_pass_is_tried_again() {
 fn an_end_without_an_answer_endangers_what_follows_in_its_epoch() {
     let mut mock = mock(0);
     mock.run_until(400 * MS);
-    let sent = |mock: &Mock<Producer>| {
-        let all = steps(mock).into_iter();
-        all.filter(|step| matches!(step, TransactionStep::CommitSent { .. })).count()
-    };
-    let before = sent(&mock);
-    while sent(&mock) == before {
-        mock.run_until(mock.now_ns + MS / 10);
-    }
+    run_to_commit(&mut mock);
     mock.disconnect(1);
     drain(&mut mock);
     let steps = steps(&mock);
@@ -195,6 +202,27 @@ fn an_end_without_an_answer_endangers_what_follows_in_its_epoch() {
         (steps.iter().filter(began).count(), steps.iter().filter(endangered).count());
     assert!(after > 0 && after < all, "{after} of {all}");
     assert!(ends(&mock).iter().all(|committed| *committed));
+}
+
+/// Its host was lost between two requests: the producer waited for it to come back, for as long as that took.
+#[test]
+fn a_coordinator_without_a_connection_is_looked_for() {
+    let mut mock = mock(0);
+    mock.run_until(400 * MS);
+    let asks_nothing = "waits for nothing from Known(NodeId(1))";
+    while !mock.client.transaction_waits().is_some_and(|waits| waits.ends_with(asks_nothing)) {
+        mock.run_until(mock.now_ns + MS / 10);
+    }
+    mock.down.insert(NodeId(1));
+    mock.coordinator = 2;
+    (0..mock.logs.len()).for_each(|partition| mock.elect(partition, 2));
+    mock.disconnect(1);
+    drain(&mut mock);
+    check_order(&steps(&mock));
+    assert!(ends(&mock).iter().all(|committed| *committed));
+    assert_eq!(mock.sessions_begun, 1);
+    let records: usize = acked(&mock.outcomes).iter().map(|batch| batch.records.len()).sum();
+    assert_eq!(records, 1_000);
 }
 
 #[test]
@@ -215,4 +243,29 @@ fn each_transaction_has_an_epoch_where_brokers_give_one() {
         of_epoch.map(|header| header.base_sequence).min() == Some(0)
     };
     assert!(epochs.iter().all(begin), "sequences begin anew with each epoch");
+}
+
+/// They had no outcome when the run ended, and their wait was the longest response latency.
+#[test]
+fn what_the_last_commit_holds_back_goes_in_a_transaction_of_its_own() {
+    let mut mock = mock(0);
+    mock.latency_ns = 5 * MS;
+    mock.run_until(400 * MS);
+    run_to_commit(&mut mock);
+    mock.run_until(mock.now_ns + 5 * MS);
+    let is_held_back = mock.client.transactions.as_ref().is_some_and(|txn| txn.holds_back());
+    assert!(is_held_back, "the answer takes longer");
+    let (stopped_ns, ended) = (mock.now_ns, ends(&mock).len());
+    mock.input(ClientInput::StopLoad);
+    assert!(!mock.client.is_drained());
+    mock.run_until(20_000 * MS);
+    assert!(mock.client.is_drained(), "{:?}", mock.client.transaction_waits());
+    check_order(&steps(&mock));
+    assert_eq!(ends(&mock)[ended..], [true, true], "the one that was ending, and the last one");
+    let offered = (stopped_ns - 100 * MS) / MS + 1;
+    let records: usize = acked(&mock.outcomes).iter().map(|batch| batch.records.len()).sum();
+    assert_eq!(records as u64, offered);
+    let mut unfinished = 0;
+    mock.client.unfinished(mock.now_ns, &mut |held| unfinished += held.times_ns.len());
+    assert_eq!(unfinished, 0);
 }

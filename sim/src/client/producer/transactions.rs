@@ -212,12 +212,13 @@ impl Transactions {
         tell(TransactionStep::Wrote { number, tp, tag }, cx);
     }
 
-    /// What it waits for, in words.
-    pub(super) fn waits(&self) -> String {
+    /// What it waits for, in words. `is_quiet`: all its batches are done.
+    pub(super) fn waits(&self, is_quiet: bool) -> String {
         let Self { setup, number, coordinator, .. } = self;
         let what = match (self.stage, self.is_asked) {
             (Stage::Init, _) => "InitProducerId".to_owned(),
             (Stage::Ending { commit }, true) => format!("EndTxn (commit: {commit})"),
+            (Stage::Ending { .. }, false) if is_quiet => "a way to end the transaction".to_owned(),
             (Stage::Ending { .. }, false) => "its batches, to end the transaction".to_owned(),
             (_, true) => "AddPartitionsToTxn".to_owned(),
             (_, false) => "nothing".to_owned(),
@@ -417,7 +418,7 @@ impl Producer {
     }
 
     /// Whether no batch is on its way or about to be.
-    fn is_quiet(&self) -> bool {
+    pub(super) fn is_quiet(&self) -> bool {
         let queues = &self.accumulator.partitions;
         queues.iter().all(|queue| queue.waiting.is_empty() && queue.in_flight.is_empty())
     }
@@ -426,7 +427,10 @@ impl Producer {
     fn transaction_coordinator(&mut self, cx: &mut ClientCx<'_>) -> Result<NodeId, u64> {
         let Some(txn) = self.transactions.as_mut() else { return Err(NEVER) };
         match txn.coordinator {
-            Coordinator::Known(node) => self.network.ready(node, cx),
+            Coordinator::Known(node) => match self.network.coordinator_ready(node, cx) {
+                Some(ready) => ready,
+                None => Err(self.lose_transaction_coordinator(cx.now_ns)),
+            },
             Coordinator::Asked => Err(NEVER),
             Coordinator::Unknown { retry_ns } if retry_ns > cx.now_ns => Err(retry_ns),
             Coordinator::Unknown { .. } => {
@@ -486,15 +490,19 @@ impl Producer {
         let found = answer.coordinators.first().filter(|found| found.error.is_ok());
         match found.and_then(|found| found.node).zip(self.transactions.as_mut()) {
             Some((node, txn)) => txn.coordinator = Coordinator::Known(node),
-            None => self.lose_transaction_coordinator(now_ns),
+            None => {
+                self.lose_transaction_coordinator(now_ns);
+            }
         }
     }
 
-    fn lose_transaction_coordinator(&mut self, now_ns: u64) {
-        let wait_ns = self.transaction_backoff();
+    /// The coordinator must be looked for; from when on, ns.
+    fn lose_transaction_coordinator(&mut self, now_ns: u64) -> u64 {
+        let retry_ns = now_ns + self.transaction_backoff();
         if let Some(txn) = self.transactions.as_mut() {
-            txn.coordinator = Coordinator::Unknown { retry_ns: now_ns + wait_ns };
+            txn.coordinator = Coordinator::Unknown { retry_ns };
         }
+        retry_ns
     }
 
     fn transaction_backoff(&mut self) -> u64 {
