@@ -26,7 +26,7 @@ pub use unread_keys::UnreadKey;
 
 pub(crate) use dynamic_keys::{BROKER_KEYS, CHANGED_IN_KAFKA, dynamic_key, why_static};
 pub(crate) use server_keys::kind_of;
-pub(crate) use together::{check_inherited, check_together};
+pub(crate) use together::{check_inherited, check_together, effective_topic};
 pub(crate) use unread_keys::UNREAD_KEYS;
 
 use crate::features::InitialLevels;

@@ -52,6 +52,22 @@ enum Lookup {
     Remote(RemoteSegmentId, Offset),
 }
 
+/// What is looked for.
+#[derive(Debug, Clone, Copy)]
+struct Wanted {
+    timestamp: i64,
+    /// Whether a record counts that DeleteRecords has taken, and whose segment is still there.
+    is_deleted_too: bool,
+}
+
+impl Wanted {
+    /// The first offset that counts in a log with this start. What DeleteRecords has taken is not there, though its
+    /// segment is; but it may be the newest of all, of which Kafka tells all the same.
+    fn first_in(self, log_start: Offset) -> Offset {
+        if self.is_deleted_too { 0 } else { log_start }
+    }
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Scan {
     request: u64,
@@ -61,7 +77,7 @@ struct Scan {
     epoch: LeaderEpoch,
     segment: Offset,
     is_remote: bool,
-    timestamp: i64,
+    wanted: Wanted,
 }
 
 pub(crate) fn handle(
@@ -80,8 +96,8 @@ pub(crate) fn handle(
             None => (refused(tp, ErrorCode::InvalidRequest), None),
         };
         waiting.answers.push(answer);
-        if let Some((timestamp, lookup)) = lookup {
-            waiting.open += usize::from(scan(role, step, lookup, id, index, tp, timestamp));
+        if let Some((wanted, lookup)) = lookup {
+            waiting.open += usize::from(scan(role, step, lookup, id, index, tp, wanted));
         }
     }
     role.list_offsets.requests.insert(id, waiting);
@@ -119,7 +135,7 @@ fn answer(
     epoch: LeaderEpoch,
     spec: OffsetSpec,
     isolation: IsolationLevel,
-) -> (ListOffsetsPartitionResponse, Option<(i64, Lookup)>) {
+) -> (ListOffsetsPartitionResponse, Option<(Wanted, Lookup)>) {
     let mut answer = refused(tp, ErrorCode::None);
     if matches!(spec, OffsetSpec::Unsupported(_)) {
         answer.error = ErrorCode::UnsupportedVersion;
@@ -153,20 +169,19 @@ fn answer(
         OffsetSpec::MaxTimestamp => {
             // the log knows the batch; which of its records it is takes a look (KAFKA-16310), and what is not
             // committed yet is not told (hunt seed 5028)
-            let (newest, _) = partition.log.max_timestamp();
-            lookup = (newest >= 0).then_some(newest);
+            lookup = partition.log.newest_timestamp().map(|(timestamp, local)| {
+                (Wanted { timestamp, is_deleted_too: true }, Lookup::Local(local))
+            });
         }
-        OffsetSpec::Timestamp(timestamp) => lookup = Some(timestamp),
+        OffsetSpec::Timestamp(timestamp) => {
+            let remote = role.replicas.remote_for_timestamp(tp, timestamp, None);
+            let local = || Lookup::Local(partition.log.offset_for_timestamp(timestamp));
+            let place = remote.map_or_else(local, |(segment, base)| Lookup::Remote(segment, base));
+            lookup = Some((Wanted { timestamp, is_deleted_too: false }, place));
+        }
         OffsetSpec::Unsupported(_) => {}
     }
     answer.leader_epoch = partition.log.epoch_at(answer.offset);
-    let remote = |time| role.replicas.remote_for_timestamp(tp, time, None);
-    let is_by_time = matches!(spec, OffsetSpec::Timestamp(_));
-    let lookup = lookup.map(|time| {
-        let remote = remote(time).filter(|_| is_by_time);
-        let local = || Lookup::Local(partition.log.offset_for_timestamp(time));
-        (time, remote.map_or_else(local, |(segment, base)| Lookup::Remote(segment, base)))
-    });
     (answer, lookup)
 }
 
@@ -189,11 +204,11 @@ fn scan(
     request: u64,
     index: usize,
     tp: TopicPartition,
-    timestamp: i64,
+    wanted: Wanted,
 ) -> bool {
+    let timestamp = wanted.timestamp;
     let known = role.replicas.find(tp);
-    // what DeleteRecords has taken is not there, though its segment is
-    let from = known.map_or(0, |partition| partition.log.log_start_offset());
+    let from = known.map_or(0, |partition| wanted.first_in(partition.log.log_start_offset()));
     let epoch = known.map_or(NO_EPOCH, |partition| partition.leader_epoch);
     let (op, segment, is_remote) = match lookup {
         Lookup::Local(TimestampLookup::None) => return false,
@@ -206,7 +221,7 @@ fn scan(
             (step.remote(Owner::ListOffsets, kind).0, base, true)
         }
     };
-    let scan = Scan { request, index, tp, epoch, segment, is_remote, timestamp };
+    let scan = Scan { request, index, tp, epoch, segment, is_remote, wanted };
     role.list_offsets.by_op.insert(op, scan);
     true
 }
@@ -247,7 +262,8 @@ fn scanned(
     found: Result<Option<(i64, Offset)>, ErrorCode>,
 ) {
     let Some(done) = role.list_offsets.by_op.remove(op) else { return };
-    let Scan { request, index, tp, epoch, segment, is_remote, timestamp } = done;
+    let Scan { request, index, tp, epoch, segment, is_remote, wanted } = done;
+    let timestamp = wanted.timestamp;
     if let (Ok(None), Ok(partition)) = (found, role.replicas.led_in(tp, epoch)) {
         let log = &partition.log;
         let remote = role.replicas.remote_for_timestamp(tp, timestamp, Some(segment));
@@ -256,7 +272,7 @@ fn scanned(
             None if is_remote => Lookup::Local(log.offset_for_timestamp(timestamp)),
             None => Lookup::Local(log.offset_for_timestamp_after(segment, timestamp)),
         };
-        if scan(role, step, lookup, request, index, tp, timestamp) {
+        if scan(role, step, lookup, request, index, tp, wanted) {
             return;
         }
     }
@@ -286,5 +302,16 @@ fn finish(role: &mut BrokerRole, step: &mut Step<'_>, request: u64) {
     if is_done && let Some(waiting) = role.list_offsets.requests.remove(&request) {
         let response = ListOffsetsResponse { partitions: waiting.answers };
         step.reply(waiting.to, Response::ListOffsets(response));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_newest_record_is_told_of_once_it_is_deleted() {
+        let from = |is_deleted_too| Wanted { timestamp: 5, is_deleted_too }.first_in(7);
+        assert_eq!((from(false), from(true)), (7, 0));
     }
 }

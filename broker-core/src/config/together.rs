@@ -1,16 +1,25 @@
 //! What must hold between configs of a topic, beyond what each of them may be (Kafka's
 //! `LogConfig.validateValues`). More about topics with remote storage is in `controller::remote_storage`.
 
-use super::ServerConfig;
+use super::{ServerConfig, TopicConfig};
+use crate::time::Duration;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 const MIN_LAG: &str = "min.compaction.lag.ms";
 const MAX_LAG: &str = "max.compaction.lag.ms";
 
-/// A topic's own values, and what it inherits.
-struct Topic<'a> {
-    own: BTreeMap<&'a str, &'a str>,
-    server: &'a ServerConfig,
+/// A topic's configs: values of its own over what it inherits. Each of them was checked before; one that cannot be
+/// read all the same, as another version's, leaves the others in force.
+pub(crate) fn effective_topic<'a>(
+    server: &ServerConfig,
+    own: impl Iterator<Item = (&'a str, &'a str)>,
+) -> TopicConfig {
+    let mut topic = TopicConfig::from_server(server);
+    let own: BTreeMap<Arc<str>, Arc<str>> =
+        own.map(|(key, value)| (key.into(), value.into())).collect();
+    topic.apply_readable(&own);
+    topic
 }
 
 /// Whether a topic may have all these values of its own. Each of them was checked before.
@@ -18,14 +27,16 @@ struct Topic<'a> {
 /// # Errors
 /// Which two do not go together, for the client.
 pub(crate) fn check_together<'a>(
-    server: &'a ServerConfig,
-    own: impl Iterator<Item = (&'a str, &'a str)>,
+    server: &ServerConfig,
+    mut own: impl Iterator<Item = (&'a str, &'a str)> + Clone,
 ) -> Result<(), String> {
-    let topic = Topic { own: own.collect(), server };
-    let min_ms = topic.number(MIN_LAG, min_lag_ms(server));
-    let max_ms = topic.number(MAX_LAG, server.log_cleaner_max_compaction_lag_ms);
-    check_lags("", min_ms, max_ms)?;
-    topic.check_copies()
+    let topic = effective_topic(server, own.clone());
+    check_lags("", millis(topic.min_compaction_lag), topic.max_compaction_lag_ms)?;
+    // nobody else reads it
+    let is_kept = own.any(|(key, value)| {
+        key == "remote.log.copy.disable" && value.trim().eq_ignore_ascii_case("true")
+    });
+    if topic.remote_storage_enable && is_kept { check_kept(&topic) } else { Ok(()) }
 }
 
 /// The same of what topics inherit.
@@ -33,11 +44,12 @@ pub(crate) fn check_together<'a>(
 /// # Errors
 /// Which two do not go together.
 pub(crate) fn check_inherited(server: &ServerConfig) -> Result<(), String> {
-    check_lags("log.cleaner.", min_lag_ms(server), server.log_cleaner_max_compaction_lag_ms)
+    let min_ms = millis(server.log_cleaner_min_compaction_lag);
+    check_lags("log.cleaner.", min_ms, server.log_cleaner_max_compaction_lag_ms)
 }
 
-fn min_lag_ms(server: &ServerConfig) -> i64 {
-    i64::try_from(server.log_cleaner_min_compaction_lag.as_millis()).unwrap_or(i64::MAX)
+fn millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Records would have to be compacted before they may be.
@@ -51,37 +63,20 @@ fn check_lags(prefix: &str, min_ms: i64, max_ms: i64) -> Result<(), String> {
     ))
 }
 
-impl Topic<'_> {
-    fn number(&self, key: &str, inherited: i64) -> i64 {
-        let own = self.own.get(key).and_then(|text| text.trim().parse().ok());
-        own.unwrap_or(inherited)
-    }
-
-    fn is_on(&self, key: &str) -> bool {
-        self.own.get(key).is_some_and(|text| text.trim().eq_ignore_ascii_case("true"))
-    }
-
-    /// What no longer goes to remote storage must stay on the disk for as long as all of it.
-    fn check_copies(&self) -> Result<(), String> {
-        if !self.is_on("remote.storage.enable") || !self.is_on("remote.log.copy.disable") {
-            return Ok(());
+/// What no longer goes to remote storage must stay on the disk for as long as all of it.
+fn check_kept(topic: &TopicConfig) -> Result<(), String> {
+    for (unit, local, whole) in [
+        ("bytes", topic.local_retention_bytes, topic.retention_bytes),
+        ("ms", topic.local_retention_ms, topic.retention_ms),
+    ] {
+        if local != -2 && local != whole {
+            return Err(format!(
+                "With remote.log.copy.disable nothing more goes to remote storage: \
+                 local.retention.{unit} ({local}) must be -2, or retention.{unit} ({whole})"
+            ));
         }
-        let server = self.server;
-        for (unit, local, whole) in [
-            ("bytes", server.log_local_retention_bytes, server.log_retention_bytes),
-            ("ms", server.log_local_retention_ms, server.log_retention_ms),
-        ] {
-            let local = self.number(&format!("local.retention.{unit}"), local);
-            let whole = self.number(&format!("retention.{unit}"), whole);
-            if local != -2 && local != whole {
-                return Err(format!(
-                    "With remote.log.copy.disable nothing more goes to remote storage: \
-                     local.retention.{unit} ({local}) must be -2, or retention.{unit} ({whole})"
-                ));
-            }
-        }
-        Ok(())
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -108,7 +103,7 @@ mod tests {
     fn a_server_is_asked_under_its_own_names() {
         let mut server = ServerConfig::kafka_defaults();
         assert_eq!(check_inherited(&server), Ok(()));
-        server.log_cleaner_min_compaction_lag = crate::time::Duration::from_millis(7);
+        server.log_cleaner_min_compaction_lag = Duration::from_millis(7);
         server.log_cleaner_max_compaction_lag_ms = 6;
         let said = check_inherited(&server).unwrap_err();
         assert!(said.starts_with("log.cleaner.min.compaction.lag.ms (7) > log.cleaner.max."));

@@ -31,9 +31,8 @@ impl Controller {
         let after = self.after(resource, &owner, ConfigChange::apply_to_broker)?;
         let (now, then) = self.server_before_and_after(&owner, &after);
         check_threads(&now, &then).map_err(|why| (ErrorCode::InvalidRequest, why))?;
-        check_lags(&now, &then)
-            .and_then(|()| self.check_own_lags(&owner, &after))
-            .and_then(|()| self.check_tiered_topics(&now, &then))
+        self.check_inherited_by(&now, &then)
+            .and_then(|()| self.check_with_own(&owner, &after))
             .map_err(|why| (ErrorCode::InvalidConfig, why))?;
         self.check_known(&owner)?;
         Ok((owner, after))
@@ -69,8 +68,14 @@ impl Controller {
         (before.over(&self.server), after.over(&self.server))
     }
 
+    /// What topics inherit, where it changes.
+    fn check_inherited_by(&self, now: &ServerConfig, then: &ServerConfig) -> Result<(), String> {
+        check_lags(now, then)?;
+        self.check_tiered_topics(now, then)
+    }
+
     /// Brokers keep what they have of their own when something is set for all.
-    fn check_own_lags(&self, owner: &ConfigResource, after: &Overrides) -> Result<(), String> {
+    fn check_with_own(&self, owner: &ConfigResource, after: &Overrides) -> Result<(), String> {
         if *owner != ConfigResource::AllBrokers {
             return Ok(());
         }
@@ -78,7 +83,8 @@ impl Controller {
             let ConfigResource::Broker(id) = resource else { continue };
             let now = Dynamic::of(&self.image, *id).over(&self.server);
             let then = Dynamic::of_with_all(&self.image, *id, after).over(&self.server);
-            check_lags(&now, &then).map_err(|why| format!("Broker {id} has its own: {why}"))?;
+            self.check_inherited_by(&now, &then)
+                .map_err(|why| format!("Broker {id} has its own: {why}"))?;
         }
         Ok(())
     }

@@ -1,8 +1,7 @@
 //! What configs of topics with remote storage must be (Kafka's `LogConfig.validateTopicLogConfigValues`
 //! and, for changes, `ConfigurationControlManager`).
 
-use crate::config::{ServerConfig, TopicConfig};
-use std::collections::BTreeMap;
+use crate::config::{ServerConfig, effective_topic};
 
 /// Whether a topic may have these overrides, after `before`.
 ///
@@ -13,8 +12,8 @@ pub(super) fn check<'a>(
     before: impl Iterator<Item = (&'a str, &'a str)>,
     after: impl Iterator<Item = (&'a str, &'a str)>,
 ) -> Result<(), String> {
-    let was_enabled = effective(server, before).remote_storage_enable;
-    let topic = effective(server, after);
+    let was_enabled = effective_topic(server, before).remote_storage_enable;
+    let topic = effective_topic(server, after);
     if !topic.remote_storage_enable {
         if was_enabled {
             return Err("It is invalid to disable remote storage without deleting remote data. \
@@ -33,18 +32,6 @@ pub(super) fn check<'a>(
     }
     check_local("ms", topic.local_retention_ms, topic.retention_ms)?;
     check_local("bytes", topic.local_retention_bytes, topic.retention_bytes)
-}
-
-fn effective<'a>(
-    server: &ServerConfig,
-    overrides: impl Iterator<Item = (&'a str, &'a str)>,
-) -> TopicConfig {
-    let mut config = TopicConfig::from_server(server);
-    let overrides: BTreeMap<String, String> =
-        overrides.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
-    // values were checked one by one
-    let _ = config.apply(&overrides);
-    config
 }
 
 /// Local retention is a part of the whole; `-2` stands for the whole, `-1` for no limit.
@@ -108,7 +95,10 @@ mod tests {
     fn remote_storage_is_not_turned_off() {
         let mut server = ServerConfig::kafka_defaults();
         server.remote_log_storage_system_enable = true;
-        let off = check(&server, [ON].into_iter(), std::iter::empty());
-        assert!(off.unwrap_err().contains("invalid to disable"));
+        let unreadable = ("segment.bytes", "many");
+        for before in [vec![ON], vec![unreadable, ON]] {
+            let off = check(&server, before.into_iter(), std::iter::empty());
+            assert!(off.unwrap_err().contains("invalid to disable"));
+        }
     }
 }

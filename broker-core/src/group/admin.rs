@@ -244,11 +244,13 @@ impl GroupCoordinator {
                 return step.reply(to, Response::OffsetDelete(response));
             }
         };
+        let is_read =
+            |topic: &Arc<str>| subscribed.as_ref().is_none_or(|topics| topics.contains(topic));
         let (mut keys, mut outcomes) = (Vec::new(), Vec::new());
         for tp in partitions {
             let error = match key(image, &group, tp) {
                 None => ErrorCode::UnknownTopicOrPartition,
-                Some(key) if subscribed.contains(&key.topic) => ErrorCode::GroupSubscribedToTopic,
+                Some(key) if is_read(&key.topic) => ErrorCode::GroupSubscribedToTopic,
                 Some(key) => {
                     keys.push(key);
                     ErrorCode::None
@@ -299,12 +301,12 @@ impl GroupCoordinator {
         }
     }
 
-    /// Where the group is, and topics whose positions must stay.
+    /// Where the group is, and topics whose positions must stay; `None`: all must.
     fn check_offset_delete(
         &mut self,
         image: &MetadataImage,
         group: &Arc<str>,
-    ) -> Result<(Place, BTreeSet<Arc<str>>), ErrorCode> {
+    ) -> Result<(Place, Option<BTreeSet<Arc<str>>>), ErrorCode> {
         if group.is_empty() {
             return Err(ErrorCode::InvalidGroupId);
         }
@@ -314,8 +316,7 @@ impl GroupCoordinator {
         if known.roster.is_dead() {
             return Err(ErrorCode::GroupIdNotFound);
         }
-        let subscribed = known.roster.subscriptions().ok_or(ErrorCode::NonEmptyGroup)?;
-        Ok((place, subscribed))
+        Ok((place, known.roster.subscriptions()?))
     }
 
     /// Answers who waits for tombstones.

@@ -12,7 +12,8 @@ use crate::plant::Plant;
 use crate::protocol::{
     CommittedOffset, ConsumerGroupDescribeRequest, ConsumerGroupHeartbeatRequest,
     ConsumerGroupHeartbeatResponse, DeleteGroupsRequest, FetchPartitionResponse, GroupState,
-    JoinGroupRequest, ListGroupsRequest, ListedState, OffsetCommitRequest, Response,
+    JoinGroupRequest, ListGroupsRequest, ListedState, OffsetCommitRequest, ProducerIdAndEpoch,
+    Response, TransactionRules, TxnOffsetCommitRequest,
 };
 use crate::records::{Batch, Record, Records};
 use crate::replica::tests::{Rig, TP, nothing_new};
@@ -317,6 +318,32 @@ fn commits_of_members_need_their_epoch() {
     assert_eq!(world.commit("x", 1), ErrorCode::None);
     assert_eq!(world.commit("x", 0), ErrorCode::StaleMemberEpoch);
     assert_eq!(world.commit("y", 1), ErrorCode::UnknownMemberId);
+}
+
+/// `OffsetMetadataManager.validateOffsetCommit` and `validateTransactionalOffsetCommit`.
+#[test]
+fn whoever_commits_in_a_generation_of_a_group_that_is_gone_is_told_so() {
+    let mut world = World::new(&[1], 1);
+    assert_eq!(world.commit("x", 3), ErrorCode::GroupIdNotFound);
+    let request = TxnOffsetCommitRequest {
+        transactional_id: "billing".into(),
+        group: "billing".into(),
+        producer: ProducerIdAndEpoch { id: 7, epoch: 0 },
+        generation: 3,
+        member: "x".into(),
+        instance: None,
+        offsets: vec![CommittedOffset::none(TP)],
+        rules: TransactionRules::Added,
+    };
+    let World { rig, groups, .. } = &mut world;
+    let image = rig.image.clone();
+    rig.act(|replicas, step| {
+        groups.commit_in_transaction(step, replicas, &image, client(), request);
+    });
+    let told = world.outcomes();
+    let [Response::TxnOffsetCommit(answer)] = &told[..] else { panic!("{told:?}") };
+    assert_eq!(answer.partitions[0].1, ErrorCode::IllegalGeneration, "producers know no other");
+    assert_eq!(world.commit("", -1), ErrorCode::None, "positions need no members");
 }
 
 #[test]

@@ -254,7 +254,7 @@ impl GroupCoordinator {
             }
             Write::Consumers { .. } => {}
             Write::Members { group, then } if is_here => {
-                let (mut then, error) = (std::mem::take(then), super::writes::members_error(error));
+                let (mut then, error) = (std::mem::take(then), super::writes::append_error(error));
                 self.act(step, replicas, partition, group, |membership, cx| {
                     membership.stored(cx, std::mem::take(&mut then), error);
                 });

@@ -229,7 +229,7 @@ impl GroupCoordinator {
             _ if planted(self.plant, Plant::OldGenerationCommits) => {}
             Some(checked) => checked?,
             // whoever has a generation has it from a group that is gone
-            None if request.generation >= 0 => return Err(ErrorCode::IllegalGeneration),
+            None if request.generation >= 0 => return Err(ErrorCode::GroupIdNotFound),
             None => {}
         }
         Ok((tp, epoch))

@@ -3,6 +3,7 @@
 use super::codec::encode_group_key;
 use super::consumer::ConsumerGroup;
 use super::membership::Membership;
+use crate::error::ErrorCode;
 use crate::protocol::{GroupState, ListedState};
 use crate::records::Record;
 use std::collections::BTreeSet;
@@ -113,11 +114,14 @@ impl Roster {
         }
     }
 
-    /// Topics that members read; `None` when that cannot be known.
-    pub(super) fn subscriptions(&self) -> Option<BTreeSet<Arc<str>>> {
+    /// Topics that members read; `None`: they may be any.
+    ///
+    /// # Errors
+    /// `NON_EMPTY_GROUP`: it has members that are no consumers.
+    pub(super) fn subscriptions(&self) -> Result<Option<BTreeSet<Arc<str>>>, ErrorCode> {
         match self {
             Self::Classic(membership) => membership.subscriptions(),
-            Self::Consumer(group) => Some(group.subscriptions()),
+            Self::Consumer(group) => Ok(Some(group.subscriptions())),
         }
     }
 }

@@ -47,10 +47,12 @@ impl GroupCoordinator {
         let of_member = generation >= 0 || !member.is_empty() || instance.is_some();
         let request = OffsetCommitRequest { group, generation, member, instance, offsets };
         let place = if of_member {
-            // producers know members by generations
+            // producers know members by generations, in a group that is gone as well
             self.check_commit(step, replicas, image, (&request, CommitBy::Producer)).map_err(
                 |error| match error {
-                    ErrorCode::StaleMemberEpoch => ErrorCode::IllegalGeneration,
+                    ErrorCode::StaleMemberEpoch | ErrorCode::GroupIdNotFound => {
+                        ErrorCode::IllegalGeneration
+                    }
                     error => error,
                 },
             )

@@ -210,7 +210,8 @@ impl Writes {
     }
 }
 
-/// What a client is told of a failed append (`CoordinatorOperationExceptionHelper`).
+/// What a client is told of a failed append (`CoordinatorOperationExceptionHelper`, and for members in the classic
+/// protocol `GroupMetadataManager.appendGroupMetadataErrorToResponseError`).
 pub(super) fn append_error(error: ErrorCode) -> ErrorCode {
     match error {
         ErrorCode::None => ErrorCode::None,
@@ -225,14 +226,6 @@ pub(super) fn commit_error(error: ErrorCode) -> ErrorCode {
     match error {
         // of a transaction
         ErrorCode::InvalidProducerEpoch | ErrorCode::InvalidTxnState => error,
-        _ => append_error(error),
-    }
-}
-
-/// The same of what members in the classic protocol agreed on.
-pub(super) fn members_error(error: ErrorCode) -> ErrorCode {
-    match error {
-        ErrorCode::RequestTimedOut => ErrorCode::RebalanceInProgress,
         _ => append_error(error),
     }
 }
@@ -257,7 +250,5 @@ mod tests {
         }
         let of_transaction = ErrorCode::InvalidProducerEpoch;
         assert_eq!(commit_error(of_transaction), of_transaction);
-        assert_eq!(members_error(ErrorCode::RequestTimedOut), ErrorCode::RebalanceInProgress);
-        assert_eq!(members_error(ErrorCode::NotEnoughReplicas), CoordinatorNotAvailable);
     }
 }

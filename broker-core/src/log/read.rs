@@ -71,6 +71,13 @@ impl Log {
         self.lookup_timestamp(self.segment_floor(self.log_start), timestamp)
     }
 
+    /// The largest timestamp, and where to look for the first record with it: one that is deleted counts for as long as
+    /// its segment is there (Kafka's `UnifiedLog.fetchOffsetByTimestamp`). `None`: there is none.
+    pub(crate) fn newest_timestamp(&self) -> Option<(i64, TimestampLookup)> {
+        let (newest, _) = self.max_timestamp();
+        (newest >= 0).then(|| (newest, self.lookup_timestamp(0, newest)))
+    }
+
     /// As [`Log::offset_for_timestamp`], in the segments after one that was scanned in vain.
     #[must_use]
     pub fn offset_for_timestamp_after(&self, segment: Offset, timestamp: i64) -> TimestampLookup {

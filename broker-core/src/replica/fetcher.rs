@@ -226,14 +226,15 @@ impl ReplicaManager {
         self.fetchers.by_request.insert(id.0, at);
     }
 
-    /// A fetcher without partitions waits for nobody (`shutdownIdleFetcherThreads`): its peer may
-    /// be gone, and lead again long before the request times out.
+    /// A fetcher without partitions waits for nobody, and asks nobody, be it to take back what it had asked for
+    /// (`shutdownIdleFetcherThreads`): its peer may be gone, and lead again long before a request times out.
     fn abandon_if_unused(&mut self, at: u32) {
         let fetcher = &mut self.fetchers.list[at as usize];
-        if fetcher.parts.is_empty()
-            && let Some(id) = fetcher.in_flight.take()
-        {
-            fetcher.reset_session();
+        if !fetcher.parts.is_empty() {
+            return;
+        }
+        fetcher.reset_session();
+        if let Some(id) = fetcher.in_flight.take() {
             self.fetchers.by_request.remove(id);
         }
     }
@@ -533,10 +534,8 @@ impl Fetchers {
 
     /// Fetchers that wait for an answer though they have stopped copying all that they had asked for, for checkers.
     pub(super) fn unused(&self) -> usize {
-        let is_unused = |fetcher: &&Fetcher| {
-            // one that takes back what it had asked for before has nothing more to forget
-            fetcher.in_flight.is_some() && fetcher.parts.is_empty() && !fetcher.forgotten.is_empty()
-        };
+        let is_unused =
+            |fetcher: &&Fetcher| fetcher.in_flight.is_some() && fetcher.parts.is_empty();
         self.list.iter().filter(is_unused).count()
     }
 

@@ -115,15 +115,12 @@ impl Transaction {
         if self.values.state == TransactionState::Ongoing {
             return Ok(Init::Fence(self.fence(wall_ms)));
         }
-        let now = &self.values;
-        let (producer, last) = if is_exhausted(now.producer.epoch) {
-            if held.is_some_and(|held| held.epoch != now.producer.epoch) {
-                return Err(ErrorCode::ProducerFenced);
-            }
+        let now = self.values.producer;
+        let is_over = is_exhausted(now.epoch) && held.is_none_or(|held| held.epoch == now.epoch);
+        let (producer, last) = if is_over {
             let Some(id) = new_id else { return Ok(Init::NeedsId) };
-            let epoch = if held.is_some() { now.producer.epoch } else { NOBODY.epoch };
-            let last = ProducerIdAndEpoch { id: now.producer.id, epoch };
-            (ProducerIdAndEpoch { id, epoch: 0 }, last)
+            let epoch = if held.is_some() { now.epoch } else { NOBODY.epoch };
+            (ProducerIdAndEpoch { id, epoch: 0 }, ProducerIdAndEpoch { epoch, ..now })
         } else {
             self.next_epoch(held)?
         };
@@ -149,14 +146,16 @@ impl Transaction {
             || (held.id == last.id && is_exhausted(held.epoch))
     }
 
-    /// The next epoch, or the current one when this is the retry of the request that led to it.
+    /// The next epoch, or the current one when this is the retry of the request that led to it, be that the last epoch
+    /// that a producer may have: in Kafka such a retry is an `UNKNOWN_SERVER_ERROR`. With another epoch, whoever had the
+    /// id before this one is a stranger: what is open by then it does not fence (`prepareTransitionTo`).
     fn next_epoch(
         &self,
         held: Option<ProducerIdAndEpoch>,
     ) -> Result<(ProducerIdAndEpoch, ProducerIdAndEpoch), ErrorCode> {
         let Values { producer, last, .. } = self.values;
-        let bumped = ProducerIdAndEpoch { epoch: producer.epoch + 1, ..producer };
-        let last_of = |epoch| ProducerIdAndEpoch { epoch, ..last };
+        let bumped = ProducerIdAndEpoch { epoch: producer.epoch.saturating_add(1), ..producer };
+        let last_of = |epoch| ProducerIdAndEpoch { epoch, ..NOBODY };
         match held.map(|held| held.epoch) {
             None => Ok((bumped, last_of(NOBODY.epoch))),
             Some(epoch) if producer.epoch == NOBODY.epoch || epoch == producer.epoch => {
@@ -169,6 +168,15 @@ impl Transaction {
 
     /// Whether a request of this producer may change the transaction now.
     fn check(&self, producer: ProducerIdAndEpoch) -> Result<(), ErrorCode> {
+        self.check_producer(producer)?;
+        if self.is_changing {
+            return Err(ErrorCode::ConcurrentTransactions);
+        }
+        Ok(())
+    }
+
+    /// Whether a producer has the id.
+    fn check_producer(&self, producer: ProducerIdAndEpoch) -> Result<(), ErrorCode> {
         let current = self.values.producer;
         self.values.check_next(producer)?;
         if producer.id != current.id {
@@ -176,9 +184,6 @@ impl Transaction {
         }
         if producer.epoch != current.epoch {
             return Err(ErrorCode::ProducerFenced);
-        }
-        if self.is_changing {
-            return Err(ErrorCode::ConcurrentTransactions);
         }
         Ok(())
     }
@@ -210,9 +215,11 @@ impl Transaction {
         Ok(Some(self.change(values)))
     }
 
-    /// Whether partitions could be part of the transaction of this producer now.
+    /// Whether partitions could be part of the transaction of this producer now. That the log is being told of a change
+    /// is no reason to wait: those that it has stay until markers are written, and with a marker whoever asks has asked
+    /// in vain (`TransactionCoordinator.handleVerifyPartitionsInTransaction`).
     pub(super) fn verify(&self, producer: ProducerIdAndEpoch) -> Result<(), ErrorCode> {
-        self.check(producer)?;
+        self.check_producer(producer)?;
         if self.values.state.is_ending() {
             return Err(ErrorCode::ConcurrentTransactions);
         }
@@ -279,7 +286,12 @@ impl Transaction {
         let now = &self.values;
         let (partitions, next_id) = (BTreeSet::new(), None);
         let producer = now.next_producer();
-        let last_id = if now.next_id.is_some() { now.producer.id } else { now.last.id };
+        let last_id = match now.next_id {
+            Some(_) => now.producer.id,
+            // its successor has had an epoch of its own
+            None if now.rules.has_epochs() => NOBODY.id,
+            None => now.last.id,
+        };
         let last = ProducerIdAndEpoch { id: last_id, ..now.last };
         let values = Values {
             producer,

@@ -195,8 +195,10 @@ impl Verifier {
             self.ask_later(cx, asked);
             return None;
         }
+        // whoever commits positions need not look for its group's coordinator anew, as that is this broker
+        // (`CoordinatorOperationExceptionHelper` of a `NETWORK_EXCEPTION`)
         Some(outcome(cx, asked, |tp| {
-            outcomes.get(&tp).copied().unwrap_or(ErrorCode::CoordinatorNotAvailable)
+            outcomes.get(&tp).copied().unwrap_or(ErrorCode::CoordinatorLoadInProgress)
         }))
     }
 

@@ -10,7 +10,7 @@ use crate::writer::Writer;
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::protocol::{OffsetCommitRequest, OffsetCommitResponse, Request};
 
-/// First version with epochs of members (KIP-848).
+/// First version with epochs of members (KIP-848), and in which clients hear that there is no such group.
 const MEMBER_EPOCHS_FROM: i16 = 9;
 
 pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked, WireError> {
@@ -37,11 +37,12 @@ pub(crate) fn encode(
     if call.version >= 3 {
         out.i32(0); // throttle time
     }
-    // members with epochs must know this one
+    let is_older = call.version < MEMBER_EPOCHS_FROM;
     let told = |error| match error {
-        ErrorCode::StaleMemberEpoch if call.version < MEMBER_EPOCHS_FROM => {
-            ErrorCode::UnsupportedVersion
-        }
+        // members with epochs must know this one
+        ErrorCode::StaleMemberEpoch if is_older => ErrorCode::UnsupportedVersion,
+        // to whom a group that is gone has another generation (`OffsetMetadataManager.validateOffsetCommit`)
+        ErrorCode::GroupIdNotFound if is_older => ErrorCode::IllegalGeneration,
         error => error,
     };
     error_codes(out, call, cluster, &response.partitions, told);

@@ -161,15 +161,19 @@ fn members_say_who_they_are_when_they_ask_for_positions() {
 }
 
 #[test]
-fn stale_epochs_are_for_versions_that_know_them() {
+fn stale_epochs_and_missing_groups_are_for_versions_that_know_them() {
     for version in versions(ApiKey::OffsetCommit) {
         let body = theirs::OffsetCommitRequest::default().with_group_id(group());
         let (_, call) = ask(ApiKey::OffsetCommit, version, &body);
-        let partitions = vec![(tp(1, 0), ErrorCode::StaleMemberEpoch)];
-        let response = Response::OffsetCommit(OffsetCommitResponse { partitions });
-        let read: theirs::OffsetCommitResponse = answer(&call, &response);
-        let error = read.topics[0].partitions[0].error_code;
-        assert_eq!(error, if version >= 9 { 113 } else { 35 }, "v{version}");
+        for (error, newer, older) in
+            [(ErrorCode::StaleMemberEpoch, 113, 35), (ErrorCode::GroupIdNotFound, 69, 22)]
+        {
+            let partitions = vec![(tp(1, 0), error)];
+            let response = Response::OffsetCommit(OffsetCommitResponse { partitions });
+            let read: theirs::OffsetCommitResponse = answer(&call, &response);
+            let told = read.topics[0].partitions[0].error_code;
+            assert_eq!(told, if version >= 9 { newer } else { older }, "v{version}");
+        }
     }
 }
 

@@ -106,6 +106,19 @@ fn topics_with_remote_storage_inherit_nothing_that_would_turn_it_off() {
 }
 
 #[test]
+fn topics_with_remote_storage_go_with_what_a_broker_has_of_its_own_and_what_is_set_for_all() {
+    let mut rig = Rig::with_brokers(1);
+    rig.controller.server.remote_log_storage_system_enable = true;
+    rig.create_on(&[1], &[("remote.storage.enable", "true")]);
+    let (whole, local) = ("log.retention.ms", "log.local.retention.ms");
+    assert_eq!(rig.set("1", local, Some("2000")), ErrorCode::None);
+    assert_eq!(rig.set("", whole, Some("1999")), ErrorCode::InvalidConfig, "broker 1 keeps more");
+    assert_eq!(rig.set("", whole, Some("2000")), ErrorCode::None);
+    assert_eq!(rig.set("1", whole, Some("5000")), ErrorCode::None);
+    assert_eq!(rig.set("", whole, Some("1000")), ErrorCode::None, "broker 1 has its own of both");
+}
+
+#[test]
 fn what_no_topic_inherits_changes_too_and_only_what_is_set_is_shown_of_throttles() {
     let mut rig = Rig::with_brokers(2);
     let (throttle, pause) = ("leader.replication.throttled.rate", "log.cleaner.backoff.ms");

@@ -127,18 +127,27 @@ impl Membership {
         }
     }
 
-    /// Topics that members of a consumer group read; `None` when that cannot be known.
-    pub(in crate::group) fn subscriptions(&self) -> Option<BTreeSet<Arc<str>>> {
-        if self.protocol_type.as_deref() != Some("consumer") {
-            return self.members.is_empty().then(BTreeSet::new);
-        }
+    /// Topics that members read, whose positions must stay; `None`: they may be any, as no protocol is chosen yet, or
+    /// what a member says cannot be read (`ClassicGroup.isSubscribedToTopic`).
+    ///
+    /// # Errors
+    /// `NON_EMPTY_GROUP`: it has members that are no consumers.
+    pub(in crate::group) fn subscriptions(&self) -> Result<Option<BTreeSet<Arc<str>>>, ErrorCode> {
         let mut topics = BTreeSet::new();
-        for member in self.members.values() {
-            for (_, metadata) in &member.protocols {
-                topics.extend(subscribed_topics(metadata)?);
-            }
+        if self.members.is_empty() {
+            return Ok(Some(topics));
         }
-        Some(topics)
+        if self.protocol_type.as_deref() != Some("consumer") {
+            return Err(ErrorCode::NonEmptyGroup);
+        }
+        if self.protocol.is_none() {
+            return Ok(None);
+        }
+        for (_, metadata) in self.members.values().flat_map(|member| &member.protocols) {
+            let Some(named) = subscribed_topics(metadata) else { return Ok(None) };
+            topics.extend(named);
+        }
+        Ok(Some(topics))
     }
 }
 

@@ -30,8 +30,10 @@ struct Before {
 }
 
 impl Replacement {
+    /// Nothing comes of it, and nobody has the new id
+    /// (`GroupMetadataManager.updateStaticMemberThenRebalanceOrCompleteJoin`).
     pub(super) fn abandon(self, step: &mut Step<'_>, error: ErrorCode) {
-        let answer = join_error(self.new, error);
+        let answer = join_error("".into(), error);
         step.reply(self.to, Response::JoinGroup(Box::new(answer)));
     }
 }
@@ -100,23 +102,28 @@ impl Membership {
         replacement: Replacement,
         error: ErrorCode,
     ) {
-        let Replacement { to, old, new, generation, can_skip_assignment, before } = replacement;
-        let answer = if error.is_ok() && self.generation == generation {
-            self.returned(&new, &old, can_skip_assignment)
-        } else {
+        if !error.is_ok() {
+            self.undo(cx, &replacement);
+            return replacement.abandon(cx.step, error);
+        }
+        if self.generation != replacement.generation {
             // the client asks for its place once more, with no id
-            if !error.is_ok()
-                && let Some(mut member) = self.take_place(cx, &new, &old)
-            {
-                let Before { protocols, session, rebalance } = before;
-                (member.protocols, member.session, member.rebalance) =
-                    (protocols, session, rebalance);
-                member.expect(cx, &self.group, session);
-                self.members.insert(Arc::clone(&old), member);
-            }
-            join_error(new, ErrorCode::UnknownMemberId)
-        };
+            return replacement.abandon(cx.step, ErrorCode::UnknownMemberId);
+        }
+        let Replacement { to, old, new, can_skip_assignment, .. } = replacement;
+        let answer = self.returned(&new, &old, can_skip_assignment);
         cx.step.reply(to, Response::JoinGroup(Box::new(answer)));
+    }
+
+    /// A member goes by its old id again, and is what it was.
+    fn undo(&mut self, cx: &mut Cx<'_, '_>, replacement: &Replacement) {
+        let Replacement { old, new, before, .. } = replacement;
+        let Some(mut member) = self.take_place(cx, new, old) else { return };
+        let Before { protocols, session, rebalance } = before;
+        member.protocols.clone_from(protocols);
+        (member.session, member.rebalance) = (*session, *rebalance);
+        member.expect(cx, &self.group, *session);
+        self.members.insert(Arc::clone(old), member);
     }
 
     /// The place as it is. A leader learns who the members are only if it knows that it must not

@@ -104,14 +104,13 @@ impl Membership {
         self.begin_sync(cx);
     }
 
-    /// Tells members what the generation is, and waits for them to ask for their assignment.
+    /// Tells members what the generation is, and waits for them to ask for their assignment. With it all sessions begin
+    /// anew, those of static members that have not joined among them (`completeClassicGroupJoin`).
     fn begin_sync(&mut self, cx: &mut Cx<'_, '_>) {
         let ids: Vec<_> = self.members.keys().cloned().collect();
         for id in &ids {
             let answer = self.joined(id);
-            if let Some(member) = self.members.get_mut(id)
-                && member.joining.is_some()
-            {
+            if let Some(member) = self.members.get_mut(id) {
                 member.answer_join(cx, answer);
                 member.is_new = false;
                 let session = member.session;

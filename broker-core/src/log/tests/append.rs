@@ -273,3 +273,16 @@ fn timestamps_are_found_by_segment_and_index() {
     assert_eq!(log.offset_for_timestamp_after(0, 30), scan(5, 100));
     assert_eq!(log.offset_for_timestamp_after(5, 30), TimestampLookup::None);
 }
+
+/// So in `UnifiedLog.fetchOffsetByTimestamp`, for as long as the segment is there.
+#[test]
+fn the_newest_time_may_be_one_of_deleted_records() {
+    let (mut log, mut ops) = (log(LogConfig::kafka_defaults()), Vec::new());
+    assert_eq!(log.newest_timestamp(), None);
+    for timestamp in [10, 70, 20] {
+        log.append_as_leader(&records(batch(1, 39, timestamp)), client(1), &mut ops).unwrap();
+    }
+    assert!(log.advance_log_start(2, &mut ops));
+    let place = TimestampLookup::Scan { segment: 0, position: 0 };
+    assert_eq!(log.newest_timestamp(), Some((70, place)));
+}

@@ -106,6 +106,22 @@ fn a_fetcher_without_partitions_waits_for_nobody() {
     assert!(rig.sent().is_empty());
 }
 
+/// It would wait for its peer before it copied from it again.
+#[test]
+fn a_fetcher_whose_last_partition_goes_while_the_disk_writes_takes_nothing_back() {
+    let mut rig = Rig::with_partition(2, &[1, 2]);
+    let (id, _) = rig.sent_fetch();
+    let records = numbered(sequenced(9, 0, 0, 1), 0, 0);
+    rig.answer_fetch(id, FetchPartitionResponse { records, ..nothing_new(0) });
+    rig.elect(3);
+    rig.sent();
+    rig.disk();
+    assert!(rig.sent().iter().all(|sent| sent.to != NodeId(2)), "nothing is copied from it");
+    rig.elect(2);
+    let (_, fetch) = rig.sent_fetch();
+    assert_eq!((fetch.session_id, fetch.partitions.len(), fetch.forgotten.len()), (0, 1, 0));
+}
+
 /// Seed 702 of storms: checkers took what was cut for part of the log.
 #[test]
 fn what_was_cut_before_the_disk_had_it_is_not_told_as_appended() {

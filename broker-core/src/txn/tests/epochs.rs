@@ -160,6 +160,21 @@ fn the_last_epoch_of_an_id_is_for_markers_and_a_new_id_follows() {
     }
 }
 
+/// `TransactionMetadata.prepareComplete`.
+#[test]
+fn who_had_the_id_before_this_one_is_a_stranger_after_the_next_transaction() {
+    let mut transaction = ongoing(LAST);
+    let next = end(&mut transaction, producer(LAST), true).unwrap();
+    complete(&mut transaction);
+    begin(&mut transaction, next);
+    let next = end(&mut transaction, next, true).unwrap();
+    complete(&mut transaction);
+    begin(&mut transaction, next);
+    let zombie = transaction.init(TIMEOUT_MS, Some(producer(LAST)), None, 11);
+    assert_eq!(zombie, Err(ErrorCode::ProducerFenced));
+    assert_eq!(transaction.values.state, TransactionState::Ongoing);
+}
+
 #[test]
 fn who_was_fenced_does_not_learn_the_next_epoch() {
     // by a time-out

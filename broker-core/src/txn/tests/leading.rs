@@ -8,7 +8,7 @@ use crate::metadata::{ConfigResource, MetadataRecord, PartitionRecord};
 use crate::protocol::{
     Acks, AddPartitionsToTxnResponse, ProducePartition, ProduceRequest, ProducerIdAndEpoch,
     Request, Response, TransactionRules, TransactionalProduceRequest, TxnMarker,
-    TxnPartitionsResult, WriteTxnMarkersRequest,
+    TxnOffsetCommitRequest, TxnPartitionsResult, WriteTxnMarkersRequest,
 };
 use crate::records::Records;
 use crate::replica::tests::{Rig, TP};
@@ -281,6 +281,34 @@ fn producers_try_again_when_the_coordinator_cannot_tell() {
     let id = bed.question();
     let fenced = bed.told(id, Ok(ErrorCode::ProducerFenced));
     assert_eq!(bed.outcome(fenced), ErrorCode::InvalidProducerEpoch);
+}
+
+/// `CoordinatorOperationExceptionHelper`: the group's coordinator is here, and only the transaction's was silent.
+#[test]
+fn positions_are_committed_again_here_when_the_coordinator_does_not_answer() {
+    let request = TxnOffsetCommitRequest {
+        transactional_id: "billing".into(),
+        rules: TransactionRules::Added,
+        producer: PRODUCER,
+        group: "billing".into(),
+        generation: -1,
+        member: "".into(),
+        instance: None,
+        offsets: Vec::new(),
+    };
+    for (told, error) in [
+        (Err(PeerError::TimedOut), ErrorCode::CoordinatorLoadInProgress),
+        (Ok(ErrorCode::NotCoordinator), ErrorCode::NotCoordinator),
+        (Ok(ErrorCode::None), ErrorCode::None),
+    ] {
+        let mut bed = Bed::new();
+        let commit = Box::new(request.clone());
+        let at_once = bed.act(|verifier, _, cx| verifier.offsets(cx, CLIENT, TP, commit));
+        assert!(at_once.is_none(), "the coordinator is asked");
+        let id = bed.question();
+        let Verified::Offsets(_, _, heard) = bed.told(id, told) else { panic!("positions") };
+        assert_eq!(heard, error, "{told:?}");
+    }
 }
 
 #[test]

@@ -80,14 +80,15 @@ fn a_transaction_from_begin_to_commit() {
 }
 
 #[test]
-fn while_the_log_is_told_everybody_waits() {
+fn while_the_log_is_told_everybody_waits_who_would_change_something() {
     let mut transaction = ongoing();
     let values = transaction.end(producer(0), false, 9).unwrap().unwrap();
     let wait = ErrorCode::ConcurrentTransactions;
     assert_eq!(transaction.add(producer(0), parts(&[1]), 9), Err(wait));
     assert_eq!(transaction.end(producer(0), false, 9), Err(wait));
     assert_eq!(transaction.init(TIMEOUT_MS, None, None, 9), Err(wait));
-    assert_eq!(transaction.verify(producer(0)), Err(wait));
+    assert_eq!(transaction.verify(producer(0)), Ok(()), "its partitions are what they were");
+    assert_eq!(transaction.verify(producer(1)), Err(ErrorCode::ProducerFenced));
     assert!(!transaction.is_late(i64::MAX) && !transaction.is_unused(i64::MAX));
     transaction.give_up();
     assert_eq!(transaction.values.state, TransactionState::Ongoing, "as it was");
@@ -191,6 +192,37 @@ fn when_epochs_are_used_up_there_is_a_new_id() {
     let new = ProducerIdAndEpoch { id: 2000, epoch: 0 };
     assert_eq!(init(&mut transaction, Some(held)), new);
     assert_eq!(init(&mut transaction, Some(held)), new, "a retry");
+}
+
+/// In Kafka the retry is an error of the server's (`prepareIncrementProducerEpoch`).
+#[test]
+fn the_retry_of_what_led_to_the_last_epoch_is_not_fenced() {
+    let mut transaction = begun();
+    transaction.values.producer.epoch = i16::MAX - 2;
+    let (held, last) = (Some(producer(i16::MAX - 2)), producer(i16::MAX - 1));
+    assert_eq!(init(&mut transaction, held), last);
+    assert_eq!(init(&mut transaction, held), last, "a retry needs no new id");
+    let zombie = transaction.init(TIMEOUT_MS, Some(producer(i16::MAX - 3)), Some(2000), 0);
+    assert_eq!(zombie, Err(ErrorCode::ProducerFenced));
+    let new = ProducerIdAndEpoch { id: 2000, epoch: 0 };
+    assert_eq!(init(&mut transaction, Some(last)), new);
+}
+
+/// As `TransactionMetadata.previousProducerId`: it is who had the id before the change.
+#[test]
+fn who_had_the_id_before_this_one_fences_nothing_once_there_is_another_epoch() {
+    let mut transaction = begun();
+    transaction.values.producer.epoch = i16::MAX - 1;
+    let held = producer(i16::MAX - 1);
+    let new = ProducerIdAndEpoch { id: 2000, epoch: 0 };
+    assert_eq!(init(&mut transaction, Some(held)), new);
+    let next = ProducerIdAndEpoch { epoch: 1, ..new };
+    assert_eq!(init(&mut transaction, Some(new)), next);
+    let values = transaction.add(next, parts(&[0]), 5).unwrap().unwrap();
+    take(&mut transaction, values);
+    let zombie = transaction.init(TIMEOUT_MS, Some(held), None, 6);
+    assert_eq!(zombie, Err(ErrorCode::ProducerFenced));
+    assert_eq!(transaction.values.state, TransactionState::Ongoing);
 }
 
 #[test]

@@ -52,7 +52,7 @@ pub(super) fn answer(
 ) {
     let Some(visible) = visible.iter().find(|visible| visible.tp == part.tp) else { return };
     let Some((.., spec)) = asked.partitions.iter().find(|(tp, ..)| *tp == part.tp) else { return };
-    says.rule(begins_before(*visible, part), &|| {
+    says.rule(begins_before(*visible, *spec, part), &|| {
         format!(
             "broker {} finds a timestamp at {}, its log began at {} when it was asked",
             by.node, part.offset, visible.start
@@ -70,17 +70,19 @@ pub(super) fn answer(
     }
 }
 
-/// Whether the newest time of all is one of deleted records, whose segment is still there. It is looked for, and not
-/// found (hunt seed 14000269). Kafka tells of the deleted record.
+/// Whether the newest time of all is one of deleted records, whose segment was still there. It is told of (hunt seed
+/// 14000269), unless the segment goes before it is looked into.
 fn is_newest_deleted(newest_at: Offset, start: Offset, batches: &[Arc<Batch>]) -> bool {
     let mut whole = batches.iter().filter(|batch| batch.base_offset() >= start);
     whole.next().is_none_or(|first| newest_at < first.base_offset())
 }
 
 /// Whether what is found was not below the log's start when it was asked for. It may be now: whoever looks into remote
-/// storage takes its time (hunt seed 2003332 with remote storage everywhere).
-fn begins_before(visible: Visible, part: &ListOffsetsPartitionResponse) -> bool {
-    !part.error.is_ok() || part.offset < 0 || part.offset >= visible.start
+/// storage takes its time (hunt seed 2003332 with remote storage everywhere). The newest time of all may be one of
+/// deleted records: `UnifiedLog.fetchOffsetByTimestamp` looks for it in whole segments.
+fn begins_before(visible: Visible, spec: OffsetSpec, part: &ListOffsetsPartitionResponse) -> bool {
+    let is_newest = spec == OffsetSpec::MaxTimestamp;
+    is_newest || !part.error.is_ok() || part.offset < 0 || part.offset >= visible.start
 }
 
 /// `batches`: those that could be read when it was asked for, and still can. `is_all`: there were no others, and the
@@ -159,13 +161,15 @@ mod tests {
     fn nothing_is_found_below_what_was_there_when_it_was_asked_for() {
         let (start, end, newest_at) = (10, 20, 19);
         let visible = Visible { tp: tp(0), start, end, is_all: true, newest_at };
-        let at = |offset| {
+        let found = |spec, offset| {
             let (error, timestamp, leader_epoch) = (ErrorCode::None, 5, 1);
             let tp = tp(0);
             let part = ListOffsetsPartitionResponse { tp, error, timestamp, offset, leader_epoch };
-            begins_before(visible, &part)
+            begins_before(visible, spec, &part)
         };
+        let at = |offset| found(OffsetSpec::Timestamp(5), offset);
         assert!(at(10) && at(-1) && !at(9));
+        assert!(found(OffsetSpec::MaxTimestamp, 9), "the newest of all may be deleted");
     }
 
     #[test]

@@ -215,10 +215,12 @@ fn begun(
             (known.state == TransactionState::Ongoing, "a transaction was open"),
         ])
     });
-    if known.producer.epoch >= EXHAUSTED {
+    let held = fenced::held(asked);
+    let is_retry = held == Some(ProducerIdAndEpoch { epoch: known.last.epoch, ..known.producer });
+    if known.producer.epoch >= EXHAUSTED && !is_retry {
         let keeps = given.id == known.producer.id;
         // for another id it may have had to wait, and others may have got one before it
-        let retries = fenced::held(asked).map_or(-1, |held| held.epoch);
+        let retries = held.map_or(-1, |held| held.epoch);
         let last = ProducerIdAndEpoch { epoch: retries, ..known.producer };
         let is_first = given.epoch == 0;
         return flaw.or_else(|| {
@@ -228,7 +230,7 @@ fn begun(
             ])
         });
     }
-    let next = next(known, fenced::held(asked));
+    let next = next(known, held);
     flaw.or_else(|| first(&[(next != Some((given, after.last)), "gives it to the wrong producer")]))
 }
 
@@ -238,8 +240,9 @@ pub(super) fn next(
     held: Option<ProducerIdAndEpoch>,
 ) -> Option<(ProducerIdAndEpoch, ProducerIdAndEpoch)> {
     let View { producer, last, .. } = *known;
-    let bumped = ProducerIdAndEpoch { epoch: producer.epoch + 1, ..producer };
-    let last_of = |epoch| ProducerIdAndEpoch { epoch, ..last };
+    let bumped = ProducerIdAndEpoch { epoch: producer.epoch.saturating_add(1), ..producer };
+    // whoever had the id before this one cannot come again once there is another epoch
+    let last_of = |epoch| ProducerIdAndEpoch { id: -1, epoch };
     let Some(held) = held else { return Some((bumped, last_of(-1))) };
     let is_of_last = held.id == last.id && held.epoch >= EXHAUSTED;
     if held.id != producer.id && !is_of_last {
@@ -402,6 +405,31 @@ mod tests {
         };
         assert!(begun(EXHAUSTED, EXHAUSTED) && begun(-1, -1));
         assert!(!begun(-1, EXHAUSTED) && !begun(EXHAUSTED, -1));
+    }
+
+    #[test]
+    fn a_retry_is_told_of_the_last_epoch_once_more() {
+        let empty = view(EXHAUSTED, TransactionState::Empty, &[]);
+        let known = View { last: producer(-1, EXHAUSTED - 1), ..empty };
+        let begun = |held: i16, after: &View| {
+            let ProducerIdAndEpoch { id, epoch } = after.producer;
+            let error = ErrorCode::None;
+            let answer = InitProducerIdResponse { error, producer_id: id, producer_epoch: epoch };
+            begun(Some(&known), after, &asks(held), &answer).is_none()
+        };
+        let same = View { began_ms: -1, ..known.clone() };
+        assert!(begun(EXHAUSTED - 1, &same) && !begun(EXHAUSTED, &same) && !begun(-1, &same));
+        let other = View { producer: producer(8, 0), last: producer(7, -1), ..same };
+        assert!(begun(-1, &other) && !begun(EXHAUSTED - 1, &other));
+    }
+
+    #[test]
+    fn who_had_the_id_before_the_last_one_does_not_come_again() {
+        let first = View { last: producer(6, EXHAUSTED), ..view(0, TransactionState::Empty, &[]) };
+        let held = Some(producer(6, EXHAUSTED));
+        assert_eq!(next(&first, held), Some((producer(7, 0), producer(6, EXHAUSTED))), "a retry");
+        assert_eq!(next(&first, Some(producer(7, 0))), Some((producer(7, 1), producer(-1, 0))));
+        assert_eq!(next(&first, None), Some((producer(7, 1), producer(-1, -1))));
     }
 
     #[test]

@@ -64,7 +64,8 @@ fn a_return_that_the_log_does_not_take_is_undone() {
     let back = rig.join_as(other);
     assert_ne!(rig.group.value(None).members, before);
     rig.written(ErrorCode::CoordinatorNotAvailable);
-    assert_eq!(rig.joined(back).error, ErrorCode::UnknownMemberId);
+    let told = rig.joined(back);
+    assert_eq!((told.error, &*told.member), (ErrorCode::CoordinatorNotAvailable, ""));
     assert_eq!(rig.group.value(None).members, before, "its timeouts are back, too");
     let mut ids = vec![a, b.clone()];
     ids.sort();
@@ -111,7 +112,7 @@ fn grp_08_a_return_between_join_and_sync_begins_another_generation() {
 }
 
 #[test]
-fn static_members_keep_their_place_through_a_rebalance_until_their_session_ends() {
+fn static_members_keep_their_place_through_a_rebalance_with_which_their_session_begins_anew() {
     let mut rig = Rig::new();
     let (a, b) = stable(&mut rig);
     let timeout = 6 * SESSION_MS / 10;
@@ -125,8 +126,23 @@ fn static_members_keep_their_place_through_a_rebalance_until_their_session_ends(
     rig.wait(u64::try_from(timeout).unwrap());
     let first = rig.joined(first);
     assert_eq!((first.generation, first.members.len()), (3, 2), "b has not joined again");
+    let sync = rig.sync(&a, &[(&a, "A"), (&b, "B")]);
+    rig.written(ErrorCode::None);
+    assert_eq!(rig.synced(sync).assignment, "A");
     rig.wait(u64::try_from(SESSION_MS - timeout).unwrap());
-    assert_eq!(rig.ids(), [a], "b's session has ended");
+    assert_eq!(rig.ids().len(), 2, "b has not been heard of for a session");
+    rig.wait(u64::try_from(2 * timeout - SESSION_MS).unwrap());
+    assert_eq!(rig.ids(), [a], "it has not asked for its assignment");
+}
+
+#[test]
+fn the_session_of_a_static_member_that_is_away_ends() {
+    let mut rig = Rig::new();
+    let (a, b) = stable(&mut rig);
+    rig.wait(u64::try_from(SESSION_MS / 2).unwrap());
+    assert_eq!(rig.beat(&a, 1), ErrorCode::None);
+    rig.wait(u64::try_from(SESSION_MS / 2).unwrap());
+    assert_eq!((rig.ids(), rig.state()), (vec![a], GroupState::PreparingRebalance), "without {b}");
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use super::super::CommitBy;
 use super::rig::{DELAY_MS, REBALANCE_MS, Rig, SESSION_MS, join, join_with};
 use crate::error::ErrorCode;
-use crate::protocol::GroupState;
+use crate::protocol::{GroupState, JoinGroupRequest};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 #[test]
@@ -249,4 +250,33 @@ fn commits_are_taken_from_members_of_this_generation() {
     let by_producer = rig
         .act(|group, cx| group.check_commit(cx, generation, (&member, None), CommitBy::Producer));
     assert_eq!(by_producer, Ok(()), "KIP-447: producers wait for no rebalance");
+}
+
+/// `ClassicGroup.isSubscribedToTopic`, `validateOffsetDelete`.
+#[test]
+fn what_members_read_may_be_anything_where_it_cannot_be_known() {
+    type Known = Result<Option<BTreeSet<Arc<str>>>, ErrorCode>;
+    let others: Known = Err(ErrorCode::NonEmptyGroup);
+    let unknown: Known = Ok(None);
+    let reads_t: Known = Ok(Some(BTreeSet::from(["t".into()])));
+    // version 0, one topic, no user data
+    let subscription: &'static [u8] = b"\0\0\0\0\0\x01\0\x01t\xff\xff\xff\xff";
+    let nonsense: &'static [u8] = b"?";
+    for (kind, metadata, before, after) in [
+        ("consumer", subscription, &unknown, &reads_t),
+        ("consumer", nonsense, &unknown, &unknown),
+        ("connect", nonsense, &others, &others),
+    ] {
+        let mut rig = Rig::new();
+        assert_eq!(rig.group.subscriptions(), Ok(Some(BTreeSet::new())), "it has no members");
+        rig.join_as(JoinGroupRequest {
+            protocol_type: kind.into(),
+            protocols: vec![("range".into(), bytes::Bytes::from_static(metadata))],
+            requires_known_member: false,
+            ..join("a", "")
+        });
+        assert_eq!(rig.group.subscriptions(), *before, "no protocol is chosen yet");
+        rig.wait(DELAY_MS);
+        assert_eq!(rig.group.subscriptions(), *after);
+    }
 }
