@@ -209,7 +209,9 @@ impl Broker {
                 self.raft.on_request(step, to, request);
                 true
             }
-            Request::DescribeQuorum(_) if self.is_active_controller() || self.broker.is_none() => {
+            Request::DescribeQuorum(_)
+                if self.is_active_controller() || self.is_for_controller(to) =>
+            {
                 self.raft.on_request(step, to, request);
                 true
             }
@@ -227,7 +229,7 @@ impl Broker {
             | Request::AlterClientQuotas(_)
             | Request::UpdateFeatures(_)
             | Request::UnregisterBroker(_)
-                if self.is_active_controller() =>
+                if self.is_for_controller(to) =>
             {
                 self.controller_request(step, to, request)
             }
@@ -246,6 +248,14 @@ impl Broker {
             controller.on_request(step, &mut self.raft, to, request);
         }
         true
+    }
+
+    /// Whether what a controller decides is asked of the controller of this node: by a broker, for itself or for a
+    /// client, or where there is no broker. A client that asks a node with both roles asks the broker, which goes on to
+    /// the controller as any other does, and comes again when that is none or resigns (Kafka's `ForwardingManager`).
+    fn is_for_controller(&self, to: ReplyTo) -> bool {
+        let is_forwarded = owner_of(to.correlation.0) == Some(Owner::Forward);
+        self.broker.is_none() || is_forwarded && self.controller.is_some()
     }
 
     fn is_active_controller(&self) -> bool {

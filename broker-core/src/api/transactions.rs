@@ -102,13 +102,15 @@ fn write_markers(
     to: ReplyTo,
     request: &WriteTxnMarkersRequest,
 ) {
-    let BrokerRole { replicas, image, markers, verifier, .. } = role;
+    let BrokerRole { replicas, image, markers, verifier, groups, .. } = role;
+    let (image, groups) = (&*image, &*groups);
     for marker in &request.markers {
         for tp in &marker.partitions {
             verifier.marker_written(*tp, marker.producer, marker.rules);
         }
     }
-    markers.write(&mut Cx { step, replicas, image }, to, request);
+    let coordinated = |tp| groups.coordinated(image, tp);
+    markers.write(&mut Cx { step, replicas, image }, to, request, coordinated);
 }
 
 fn commit_offsets(
@@ -178,9 +180,9 @@ pub(crate) fn append_done(role: &mut BrokerRole, step: &mut Step<'_>, outcome: P
         }
         TokenOwner::Marker => {
             if let Some(ended) = markers.append_done(step, outcome)
-                && image.topic(ended.tp.topic).is_some_and(|t| *t.name == *OFFSETS_TOPIC)
+                && let Some(epoch) = ended.epoch
             {
-                groups.transaction_ended(ended.tp.partition, ended.producer_id, ended.commit);
+                groups.transaction_ended((ended.tp, epoch), ended.producer_id, ended.commit);
             }
         }
         TokenOwner::Other => groups.append_done(step, replicas, outcome),

@@ -4,18 +4,20 @@ use super::{Boot, Broker, recover_logs};
 use crate::BrokerLimits;
 use crate::config::{NodeConfig, ServerConfig};
 use crate::error::ErrorCode;
-use crate::ids::{NodeId, Offset, TopicId, TopicPartition};
+use crate::ids::{ConnectionId, CorrelationId, NodeId, Offset, TopicId, TopicPartition};
 use crate::log::testing::{self, MemoryDisk, client, records, sequenced};
 use crate::log::{Log, LogConfig};
 use crate::metadata::{MetadataRecord, PartitionRecord, RegisterBrokerRecord, encode_batch};
 use crate::protocol::{
-    BrokerRegistrationResponse, FetchPartitionResponse, FetchResponse, LeaderAndEpoch, Request,
-    Response,
+    BrokerRegistrationResponse, CreateTopicsRequest, CreateTopicsResponse, CreatedTopic,
+    FetchPartitionResponse, FetchResponse, LeaderAndEpoch, NewTopic, Placement, Request, Response,
 };
 use crate::raft::tests::TestDisk;
 use crate::records::Records;
-use crate::seam::{DiskOp, Effects, FileName, Input, PeerRequest, TraceEvent};
+use crate::seam::{DiskOp, Effects, FileName, Input, PeerRequest, Reply, TimerKey, TraceEvent};
+use crate::step::{Owner, owner_of};
 use crate::time::Instant;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 const CONTROLLER: NodeId = NodeId(10_001);
@@ -29,6 +31,7 @@ struct Rig {
     /// Offset of the next metadata record.
     end: Offset,
     traced: Vec<TraceEvent>,
+    now_ms: u64,
 }
 
 fn config(limits: BrokerLimits) -> NodeConfig {
@@ -55,17 +58,26 @@ impl Rig {
     }
 
     fn with_limits(limits: BrokerLimits) -> Self {
-        let config = config(limits);
+        Self::of(config(limits))
+    }
+
+    /// A node with both roles, in a quorum of these.
+    fn with_both_roles(voters: Vec<NodeId>) -> Self {
+        Self::of(NodeConfig { controller: true, voters, ..config(BrokerLimits::default()) })
+    }
+
+    fn of(config: NodeConfig) -> Self {
         let disk = TestDisk::default();
         let broker = Broker::new(config, &disk);
-        let effects = Effects::default();
-        let mut rig = Self { broker, effects, disk, end: 0, traced: Vec::new() };
+        let (effects, traced) = (Effects::default(), Vec::new());
+        let mut rig = Self { broker, effects, disk, end: 0, traced, now_ms: 1_000 };
         rig.step(Input::Start);
         rig
     }
 
     fn step(&mut self, input: Input) {
-        self.broker.step(Instant::from_nanos(1_000_000_000), input, &mut self.effects);
+        let now = Instant::from_nanos(self.now_ms * 1_000_000);
+        self.broker.step(now, input, &mut self.effects);
         self.traced.append(&mut self.effects.trace);
     }
 
@@ -73,7 +85,7 @@ impl Rig {
     fn settle(&mut self) {
         while !self.effects.disk.is_empty() {
             for DiskOp { id, kind } in std::mem::take(&mut self.effects.disk) {
-                let is_ours = crate::step::owner_of(id.0) == Some(crate::step::Owner::Raft);
+                let is_ours = owner_of(id.0) == Some(Owner::Raft);
                 if is_ours {
                     let result = self.disk.apply(kind);
                     self.step(Input::Disk { id, result });
@@ -240,4 +252,62 @@ fn idem_08_a_log_without_a_high_watermark_on_record_may_be_cut_anywhere() {
     assert!(append(2).unwrap().duplicate);
     append(5).unwrap_err();
     assert!(!append(3).unwrap().duplicate);
+}
+
+fn create() -> Request {
+    let topic = NewTopic {
+        name: "orders".into(),
+        placement: Placement::Automatic { partitions: 1, replication_factor: 1 },
+        config: BTreeMap::new(),
+    };
+    Request::CreateTopics(CreateTopicsRequest { topics: vec![topic], validate_only: false })
+}
+
+impl Rig {
+    fn asked(&mut self, conn: ConnectionId, correlation: CorrelationId, request: Request) {
+        self.step(Input::Request { conn, correlation, request });
+        self.settle();
+    }
+
+    /// Who is answered, and what of the topic.
+    fn told(&mut self) -> Vec<(ConnectionId, ErrorCode)> {
+        let replies = std::mem::take(&mut self.effects.replies).into_iter();
+        let one = |reply: Reply| match reply.response {
+            Some(Response::CreateTopics(answer)) => (reply.conn, answer.topics[0].error),
+            other => panic!("{other:?}"),
+        };
+        replies.map(one).collect()
+    }
+}
+
+/// Kafka's brokers go through their `ForwardingManager` even where the controller is in the same process.
+#[test]
+fn a_client_of_a_node_with_both_roles_does_not_hear_that_its_controller_resigns() {
+    let (client, own) = (ConnectionId(5), ConnectionId(6));
+    let mut rig = Rig::with_both_roles(vec![NodeId(1)]);
+    rig.settle();
+    rig.asked(client, CorrelationId(9), create());
+    let sent = rig.sent(|request| matches!(request, Request::CreateTopics(_)));
+    assert_eq!((sent.to, rig.told()), (NodeId(1), Vec::new()));
+    let topics = vec![CreatedTopic::refused("orders".into(), ErrorCode::NotController, None)];
+    rig.answer(&sent, Response::CreateTopics(CreateTopicsResponse { topics }));
+    assert!(rig.told().is_empty(), "it comes again");
+    rig.now_ms += 100;
+    rig.step(Input::Timer(TimerKey::Forward));
+    let again = rig.sent(|request| matches!(request, Request::CreateTopics(_)));
+    rig.asked(own, again.correlation, again.request.clone());
+    let told = rig.told();
+    assert!(matches!(told[..], [(of, error)] if of == own && error != ErrorCode::NotController));
+    let topics = vec![CreatedTopic::refused("orders".into(), told[0].1, None)];
+    rig.answer(&again, Response::CreateTopics(CreateTopicsResponse { topics }));
+    assert_eq!(rig.told(), [(client, told[0].1)]);
+}
+
+#[test]
+fn another_broker_hears_from_a_node_with_both_roles_that_it_is_no_controller() {
+    let (broker, forwarded) = (ConnectionId(5), CorrelationId((Owner::Forward as u64) << 56 | 3));
+    assert_eq!(owner_of(forwarded.0), Some(Owner::Forward));
+    let mut rig = Rig::with_both_roles(vec![NodeId(1), CONTROLLER]);
+    rig.asked(broker, forwarded, create());
+    assert_eq!(rig.told(), [(broker, ErrorCode::NotController)]);
 }

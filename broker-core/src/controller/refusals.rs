@@ -1,11 +1,10 @@
 //! Answers of a node that cannot decide about topics: not the active controller, or no longer.
 
 use crate::error::ErrorCode;
-use crate::ids::TopicId;
 use crate::protocol::{
     AlterClientQuotasResponse, AlterConfigsResponse, AlterPartitionReassignmentsResponse,
     AlteredConfigs, AlteredQuotas, CreatePartitionsResponse, DeleteTopicsResponse, DeletedTopic,
-    DescribeQuorumResponse, ListPartitionReassignmentsResponse, Request, Response, TopicRef,
+    DescribeQuorumResponse, ListPartitionReassignmentsResponse, Request, Response,
     UnregisterBrokerResponse, UpdateFeaturesResponse,
 };
 
@@ -13,12 +12,7 @@ use crate::protocol::{
 pub(crate) fn refuse_topics(request: &Request, error: ErrorCode) -> Option<Response> {
     Some(match request {
         Request::DeleteTopics(request) => {
-            let refused = request.topics.iter().map(|topic| match topic {
-                TopicRef::Name(name) => {
-                    DeletedTopic { name: Some(name.clone()), id: TopicId(0), error }
-                }
-                TopicRef::Id(id) => DeletedTopic { name: None, id: *id, error },
-            });
+            let refused = request.topics.iter().map(|topic| DeletedTopic::refused(topic, error));
             Response::DeleteTopics(DeleteTopicsResponse { topics: refused.collect() })
         }
         Request::CreatePartitions(request) => {

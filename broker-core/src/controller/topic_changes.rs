@@ -10,46 +10,62 @@ use crate::protocol::{
     CreatePartitionsRequest, CreatePartitionsResponse, DeleteTopicsRequest, DeleteTopicsResponse,
     DeletedTopic, NewPartitions, Response, TopicRef,
 };
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 impl Controller {
+    /// Kafka's `ControllerApis.deleteTopics`: of what is named twice, nothing goes.
     pub(super) fn delete_topics(&mut self, request: &DeleteTopicsRequest) -> Response {
-        let names = request.topics.iter().filter_map(|topic| match topic {
-            TopicRef::Name(name) => Some(name),
-            TopicRef::Id(_) => None,
-        });
-        let twice = named_twice(names);
+        let asked = &request.topics;
+        if !self.server.delete_topic_enable {
+            let error = ErrorCode::TopicDeletionDisabled;
+            let topics = asked.iter().map(|one| DeletedTopic::refused(one, error)).collect();
+            return Response::DeleteTopics(DeleteTopicsResponse { topics });
+        }
         let error = ErrorCode::InvalidRequest;
-        let refused = twice.iter();
-        let refused =
-            refused.map(|name| DeletedTopic { name: Some(name.clone()), id: TopicId(0), error });
+        let twice = named_twice(asked.iter());
+        let both = self.named_both_ways(asked, &twice);
+        let refused = twice.iter().map(|one| DeletedTopic::refused(one, error));
         let mut topics: Vec<DeletedTopic> = refused.collect();
-        for topic in &request.topics {
-            if !matches!(topic, TopicRef::Name(name) if twice.contains(name)) {
-                topics.push(self.delete_topic(topic));
+        for one in asked.iter().filter(|one| !twice.contains(*one)) {
+            match (one, self.id_of(one).filter(|id| both.contains(id))) {
+                (TopicRef::Name(name), Some(id)) => {
+                    topics.push(DeletedTopic { name: Some(Arc::clone(name)), id, error });
+                }
+                // what is said of its name is the answer
+                (TopicRef::Id(_), Some(_)) => {}
+                (_, None) => topics.push(self.delete_topic(one)),
             }
         }
         Response::DeleteTopics(DeleteTopicsResponse { topics })
     }
 
-    fn delete_topic(&mut self, asked: &TopicRef) -> DeletedTopic {
-        let (known, missing) = match asked {
-            TopicRef::Name(name) => {
-                let error = ErrorCode::UnknownTopicOrPartition;
-                let missing = DeletedTopic { name: Some(name.clone()), id: TopicId(0), error };
-                (self.image.topic_named(name), missing)
-            }
-            TopicRef::Id(id) => {
-                let missing =
-                    DeletedTopic { name: None, id: *id, error: ErrorCode::UnknownTopicId };
-                (self.image.topic(*id), missing)
-            }
-        };
-        let Some(topic) = known else { return missing };
-        let (name, id) = (Some(topic.name.clone()), topic.id);
-        if !self.server.delete_topic_enable {
-            return DeletedTopic { name, id, error: ErrorCode::TopicDeletionDisabled };
+    /// Topics that a request names by their names, and by their ids, too. A name that it has twice counts for none.
+    fn named_both_ways(&self, asked: &[TopicRef], twice: &BTreeSet<TopicRef>) -> BTreeSet<TopicId> {
+        let by_id = |id: &TopicId| asked.contains(&TopicRef::Id(*id));
+        let names = asked.iter().filter(|one| matches!(one, TopicRef::Name(_)));
+        let once = names.filter(|one| !twice.contains(*one));
+        once.filter_map(|one| self.id_of(one)).filter(by_id).collect()
+    }
+
+    /// The topic that is meant; `None`: there is none.
+    fn id_of(&self, asked: &TopicRef) -> Option<TopicId> {
+        match asked {
+            TopicRef::Name(name) => self.image.topic_named(name).map(|topic| topic.id),
+            TopicRef::Id(id) => self.image.topic(*id).map(|topic| topic.id),
         }
+    }
+
+    fn delete_topic(&mut self, asked: &TopicRef) -> DeletedTopic {
+        let missing = match asked {
+            // neither name nor id
+            TopicRef::Id(id) if *id == TopicId(0) => ErrorCode::InvalidRequest,
+            TopicRef::Id(_) => ErrorCode::UnknownTopicId,
+            TopicRef::Name(_) => ErrorCode::UnknownTopicOrPartition,
+        };
+        let known = self.id_of(asked).and_then(|id| self.image.topic(id));
+        let Some(topic) = known else { return DeletedTopic::refused(asked, missing) };
+        let (name, id) = (Some(Arc::clone(&topic.name)), topic.id);
         self.stage(MetadataRecord::RemoveTopic { id });
         DeletedTopic { name, id, error: ErrorCode::None }
     }

@@ -7,18 +7,21 @@ use super::codec::{
 use super::coordinator::OffsetsPartition;
 use super::{GroupCoordinator, OFFSETS_TOPIC};
 use crate::error::ErrorCode;
-use crate::ids::{ConnectionId, CorrelationId, TopicPartition};
+use crate::ids::{ConnectionId, CorrelationId, TopicId, TopicPartition};
 use crate::log::testing::numbered;
 use crate::protocol::{
     FetchPartitionResponse, HeartbeatRequest, JoinGroupRequest, ListGroupsRequest,
-    OffsetFetchGroup, OffsetFetchGroupResponse, OffsetFetchRequest, Response,
+    OffsetFetchGroup, OffsetFetchGroupResponse, OffsetFetchRequest, ProducerIdAndEpoch, Response,
+    TransactionRules, TxnMarker, WriteTxnMarkersRequest,
 };
 use crate::records::{Batch, EndTxnMarker, Record, Records};
 use crate::replica::tests::{Rig, TP, nothing_new};
-use crate::seam::{DiskError, DiskOpKind, DiskResult, TimerKey};
+use crate::seam::{DiskError, DiskOp, DiskOpKind, DiskResult, TimerKey};
 use crate::step::{Owner, ReplyTo, owner_of};
+use crate::txn::{Cx, MarkerAppends};
 use bytes::Bytes;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 fn position(groups: &mut GroupCoordinator, rig: &Rig) -> OffsetFetchGroupResponse {
     let asked =
@@ -314,8 +317,8 @@ fn marker(producer: i64, commit: bool) -> Batch {
     EndTxnMarker { commit, coordinator_epoch: 1 }.to_batch(producer, 0, 1)
 }
 
-/// What a coordinator makes of a log: the position, and whether it is stable.
-fn position_after(batches: Vec<Batch>) -> (i64, bool) {
+/// Broker 1 follows, and has these batches from the leader; then it leads.
+fn take_over_log(batches: Vec<Batch>) -> (Rig, GroupCoordinator, Records) {
     let numbered_batches = (0..).zip(batches);
     let numbered_batches = numbered_batches
         .flat_map(|(offset, batch)| numbered(batch, offset, 0).batches().to_vec())
@@ -329,12 +332,23 @@ fn position_after(batches: Vec<Batch>) -> (i64, bool) {
     let mut groups = GroupCoordinator::new(&rig.replicas.config);
     let image = rig.image.clone();
     rig.act(|replicas, step| groups.apply_metadata(step, replicas, &image, &delta));
-    load(&mut rig, &mut groups, records);
+    (rig, groups, records)
+}
+
+/// The position, and whether no transaction is about to change it.
+fn stable_position(rig: &Rig, groups: &mut GroupCoordinator) -> (i64, bool) {
     let asked =
         OffsetFetchGroup { group: "billing".into(), partitions: Some(vec![read()]), member: None };
     let request = OffsetFetchRequest { require_stable: true, groups: vec![asked] };
     let found = groups.fetch(&rig.image, &request).groups.remove(0);
     (found.offsets[0].offset, found.unstable.is_empty())
+}
+
+/// What a coordinator makes of a log: the position, and whether it is stable.
+fn position_after(batches: Vec<Batch>) -> (i64, bool) {
+    let (mut rig, mut groups, records) = take_over_log(batches);
+    load(&mut rig, &mut groups, records);
+    stable_position(&rig, &mut groups)
 }
 
 /// Two transactions with the same position, the later one at 6, which are committed in this order.
@@ -363,4 +377,71 @@ fn positions_of_transactions_count_from_their_marker_on() {
         let what = format!("{log:?}");
         assert_eq!(position_after(log), expected, "{what}");
     }
+}
+
+/// What is answered to the marker that commits a transaction of producer 7, and how many batches of it are written.
+fn commits(rig: &mut Rig, groups: &GroupCoordinator) -> (Vec<ErrorCode>, usize) {
+    let marker = TxnMarker {
+        producer: ProducerIdAndEpoch { id: 7, epoch: 0 },
+        commit: true,
+        coordinator_epoch: 1,
+        rules: TransactionRules::Added,
+        partitions: vec![TP],
+    };
+    let request = WriteTxnMarkersRequest { markers: vec![marker] };
+    let to = ReplyTo { conn: ConnectionId(2), correlation: CorrelationId(1) };
+    let (image, mut markers) = (rig.image.clone(), MarkerAppends::default());
+    rig.replies();
+    rig.act(|replicas, step| {
+        let coordinated = |tp| groups.coordinated(&image, tp);
+        markers.write(&mut Cx { step, replicas, image: &image }, to, &request, coordinated);
+    });
+    let told = rig.replies().into_iter().flat_map(|reply| match reply {
+        Response::WriteTxnMarkers(answer) => answer.markers[0].1.clone(),
+        other => panic!("{other:?}"),
+    });
+    let told = told.map(|(_, error)| error).collect();
+    let appends = |op: &&DiskOp| matches!(op.kind, DiskOpKind::Append { .. });
+    (told, rig.effects.disk.iter().filter(appends).count())
+}
+
+/// Kafka's coordinator of groups takes no marker before it is loaded. Taken for the end of the transaction that has
+/// been read so far, this one would commit what was aborted.
+#[test]
+fn a_marker_waits_until_the_marker_of_the_transaction_before_has_been_read() {
+    let (mut rig, mut groups, records) =
+        take_over_log(vec![committed(9, Some(7)), marker(7, false)]);
+    let refused = (vec![ErrorCode::NotLeaderOrFollower], 0);
+    let [first, second] = records.batches() else { panic!("{records:?}") };
+    load(&mut rig, &mut groups, Records::single(Arc::clone(first)));
+    assert_eq!(commits(&mut rig, &groups), refused, "its first half is read");
+    load_again(&mut rig, &mut groups, Records::single(Arc::clone(second)));
+    assert_eq!(stable_position(&rig, &mut groups), (-1, true));
+    assert_eq!(commits(&mut rig, &groups), (Vec::new(), 1), "it is being replicated");
+}
+
+#[test]
+fn a_marker_of_an_earlier_leadership_ends_nothing_that_has_been_read_since() {
+    let (mut rig, mut groups, records) = take_over_log(vec![committed(9, Some(7))]);
+    load(&mut rig, &mut groups, records);
+    let epoch = groups.partitions[&0].epoch;
+    groups.transaction_ended((TP, epoch - 1), 7, true);
+    assert_eq!(stable_position(&rig, &mut groups), (-1, false));
+    groups.transaction_ended((TP, epoch), 7, true);
+    assert_eq!(stable_position(&rig, &mut groups), (9, true));
+}
+
+#[test]
+fn only_partitions_with_positions_have_a_coordinator_of_groups() {
+    let (mut rig, mut groups, records) = take_over(&mut [members()]);
+    let other = TopicPartition::new(TopicId(99), 0);
+    assert_eq!(groups.coordinated(&rig.image, other), Ok(None));
+    assert_eq!(groups.coordinated(&rig.image, TP), Err(ErrorCode::NotLeaderOrFollower));
+    load(&mut rig, &mut groups, records);
+    let epoch = groups.partitions[&0].epoch;
+    assert_eq!(groups.coordinated(&rig.image, TP), Ok(Some(epoch)));
+    let delta = rig.elect(2);
+    let image = rig.image.clone();
+    rig.act(|replicas, step| groups.apply_metadata(step, replicas, &image, &delta));
+    assert_eq!(groups.coordinated(&rig.image, TP), Err(ErrorCode::NotLeaderOrFollower));
 }

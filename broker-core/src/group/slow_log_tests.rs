@@ -63,6 +63,12 @@ impl World {
         });
     }
 
+    /// The marker that commits a producer's transaction is replicated.
+    fn ends(&mut self, producer_id: i64) {
+        let epoch = self.groups.partitions[&0].epoch;
+        self.groups.transaction_ended((TP, epoch), producer_id, true);
+    }
+
     fn delete_position(&mut self) {
         let request = OffsetDeleteRequest { group: "billing".into(), partitions: vec![TP] };
         let Self { rig, groups, .. } = self;
@@ -131,7 +137,7 @@ fn a_commit_of_a_transaction_that_took_too_long_waits_for_the_marker() {
     assert_eq!(world.position(), (NO_OFFSET, false));
     world.replicated();
     assert_eq!(world.position(), (NO_OFFSET, false));
-    world.groups.transaction_ended(0, 7, true);
+    world.ends(7);
     assert_eq!(world.position(), (7, true));
 }
 
@@ -144,7 +150,7 @@ fn of_two_transactions_the_one_that_said_a_position_last_counts_whichever_ends_l
         world.disk();
         assert_eq!(world.position(), (NO_OFFSET, false));
         for producer in ends {
-            world.groups.transaction_ended(0, producer, true);
+            world.ends(producer);
         }
         assert_eq!(world.position(), (90, true), "{ends:?}");
     }
@@ -157,7 +163,7 @@ fn what_was_committed_since_counts_more_than_a_transaction_that_ends_later() {
     world.commit_at(90, "", -1);
     world.disk();
     assert_eq!(world.position(), (90, false), "its end is not known yet");
-    world.groups.transaction_ended(0, 7, true);
+    world.ends(7);
     assert_eq!(world.position(), (90, true));
 }
 

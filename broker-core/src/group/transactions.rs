@@ -3,12 +3,13 @@
 //! position that counts already (`OffsetMetadataManager.replayEndTransactionMarker`): whoever loads the
 //! log once it is compacted finds that alone.
 
-use super::coordinator::{Group, GroupCoordinator, OffsetsPartition, Recorded};
+use super::OFFSETS_TOPIC;
+use super::coordinator::{Group, GroupCoordinator, OffsetsPartition, Place, Recorded};
 use super::membership::CommitBy;
 use super::positions::{Commit, commit_records};
 use super::writes::Write;
 use crate::error::ErrorCode;
-use crate::ids::TopicPartition;
+use crate::ids::{LeaderEpoch, TopicPartition};
 use crate::metadata::MetadataImage;
 use crate::protocol::{
     OffsetCommitRequest, Response, TxnOffsetCommitRequest, TxnOffsetCommitResponse,
@@ -79,9 +80,32 @@ impl GroupCoordinator {
         self.writes.append_in_transaction(step, replicas, place, producer, records, write);
     }
 
-    /// A transaction's marker is in a partition of `__consumer_offsets`.
-    pub(crate) fn transaction_ended(&mut self, partition: i32, producer_id: i64, commit: bool) {
-        if let Some(state) = self.partitions.get_mut(&partition) {
+    /// In which epoch this broker coordinates groups in a partition that a transaction's marker is for; `None`: it
+    /// keeps no positions.
+    ///
+    /// # Errors
+    /// What is there has not been read. The log may have the producer's transaction before, whose end is yet to be
+    /// read, and the marker would be taken for that. Who asks is to come again
+    /// (`KafkaApis.handleWriteTxnMarkersRequest`).
+    pub(crate) fn coordinated(
+        &self,
+        image: &MetadataImage,
+        tp: TopicPartition,
+    ) -> Result<Option<LeaderEpoch>, ErrorCode> {
+        if image.topic(tp.topic).is_none_or(|topic| *topic.name != *OFFSETS_TOPIC) {
+            return Ok(None);
+        }
+        let known = self.partitions.get(&tp.partition);
+        let loaded = known.filter(|state| state.tp == tp && state.loading.is_none());
+        loaded.map(|state| Some(state.epoch)).ok_or(ErrorCode::NotLeaderOrFollower)
+    }
+
+    /// A transaction's marker is in a partition of `__consumer_offsets`. Who leads it in a later epoch than it was
+    /// appended in has read it there, perhaps with what the producer's next transaction says.
+    pub(crate) fn transaction_ended(&mut self, place: Place, producer_id: i64, commit: bool) {
+        let (tp, epoch) = place;
+        let known = self.partitions.get_mut(&tp.partition);
+        if let Some(state) = known.filter(|state| (state.tp, state.epoch) == (tp, epoch)) {
             state.transaction_ended(producer_id, commit);
         }
     }

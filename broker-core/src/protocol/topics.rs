@@ -6,7 +6,7 @@ use crate::ids::{NodeId, Offset, TopicId, TopicPartition};
 use std::sync::Arc;
 
 /// A topic by either of its names.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TopicRef {
     /// Name.
     Name(Arc<str>),
@@ -24,7 +24,7 @@ pub struct DeleteTopicsRequest {
 /// Answer to [`DeleteTopicsRequest`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeleteTopicsResponse {
-    /// In the request's order.
+    /// In the request's order, after those that it names more than once.
     pub topics: Vec<DeletedTopic>,
 }
 
@@ -37,6 +37,17 @@ pub struct DeletedTopic {
     pub id: TopicId,
     /// Outcome.
     pub error: ErrorCode,
+}
+
+impl DeletedTopic {
+    /// The topic was not deleted, and nothing is told of it but what was asked.
+    #[must_use]
+    pub fn refused(asked: &TopicRef, error: ErrorCode) -> Self {
+        match asked {
+            TopicRef::Name(name) => Self { name: Some(Arc::clone(name)), id: TopicId(0), error },
+            TopicRef::Id(id) => Self { name: None, id: *id, error },
+        }
+    }
 }
 
 /// CreatePartitions.

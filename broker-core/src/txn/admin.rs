@@ -1,7 +1,7 @@
 //! What tools ask of transactions (KIP-664): DescribeTransactions and ListTransactions.
 
 use super::coordinator::TransactionCoordinator;
-use super::state::{NOT_STARTED, Values};
+use super::state::Values;
 use crate::error::ErrorCode;
 use crate::metadata::MetadataImage;
 use crate::pattern::whole;
@@ -58,8 +58,8 @@ impl TransactionCoordinator {
                 || request.states.iter().any(|name| **name == *state.name());
             let has_id =
                 request.producer_ids.is_empty() || request.producer_ids.contains(&producer.id);
-            let is_long = request.duration_ms < 0
-                || (*start_ms > NOT_STARTED && wall_ms - start_ms > request.duration_ms);
+            // where nothing has begun, that is 1 ms before 1970, in Kafka's `listTransactionStates` as here
+            let is_long = request.duration_ms < 0 || wall_ms - start_ms > request.duration_ms;
             let matches = pattern.as_ref().is_none_or(|pattern| pattern.is_match(id));
             if has_state && has_id && is_long && matches {
                 response.transactions.push((Arc::clone(id), producer.id, *state));

@@ -1,16 +1,18 @@
 //! WriteTxnMarkers, as the leaders of a transaction's partitions do it: a control batch is appended
-//! with `acks=all`, and positions of groups that are kept there take effect.
+//! with `acks=all`, and positions of groups that are kept there take effect. Who has yet to read them
+//! takes no marker.
 
 use super::MARKER_TOKEN;
 use super::coordinator::Cx;
 use crate::error::ErrorCode;
-use crate::ids::TopicPartition;
+use crate::ids::{LeaderEpoch, TopicPartition};
 use crate::protocol::{
     Acks, ProducePartition, ProduceRequest, ProducerIdAndEpoch, Response, TxnMarker,
     WriteTxnMarkersRequest, WriteTxnMarkersResponse,
 };
 use crate::records::{EndTxnMarker, Records};
-use crate::replica::{AppendOrigin, ProduceOutcome};
+use crate::replica::{AppendOrigin, Partition, ProduceOutcome};
+use crate::seam::TraceEvent;
 use crate::step::{ReplyTo, Step};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -45,6 +47,8 @@ struct Append {
 pub(crate) struct Ended {
     /// Where.
     pub(crate) tp: TopicPartition,
+    /// In which epoch groups are coordinated there; `None`: no positions are kept there.
+    pub(crate) epoch: Option<LeaderEpoch>,
     /// Whose.
     pub(crate) producer_id: i64,
     /// Whether it was committed.
@@ -52,12 +56,14 @@ pub(crate) struct Ended {
 }
 
 impl MarkerAppends {
-    /// Appends the markers of a request, which is answered when all are replicated.
+    /// Appends the markers of a request, which is answered when all are replicated. `coordinated` tells in which
+    /// epoch groups are coordinated in a partition, if they are, or why it takes no marker.
     pub(crate) fn write(
         &mut self,
         cx: &mut Cx<'_, '_>,
         to: ReplyTo,
         request: &WriteTxnMarkersRequest,
+        coordinated: impl Fn(TopicPartition) -> Result<Option<LeaderEpoch>, ErrorCode>,
     ) {
         self.next += 1;
         let id = self.next;
@@ -78,20 +84,29 @@ impl MarkerAppends {
             let batch = content.to_batch(producer.id, producer.epoch, cx.step.wall_ms);
             let batch = Arc::new(batch);
             for (partition, tp) in marker.partitions.iter().enumerate() {
+                let epoch = match coordinated(*tp) {
+                    Ok(epoch) => epoch,
+                    Err(error) => {
+                        note_refusal(cx, *tp);
+                        self.settle(id, (index, partition), error);
+                        continue;
+                    }
+                };
                 if is_of_the_past(cx, marker, *tp) {
                     self.settle(id, (index, partition), ErrorCode::InvalidProducerEpoch);
                     continue;
                 }
                 self.next += 1;
                 let token = MARKER_TOKEN | self.next;
-                let ended = Ended { tp: *tp, producer_id: producer.id, commit: marker.commit };
+                let (tp, commit) = (*tp, marker.commit);
+                let ended = Ended { tp, epoch, producer_id: producer.id, commit };
                 let request = Some(id);
                 self.appends.insert(token, Append { request, marker: index, partition, ended });
                 let records = Records::single(Arc::clone(&batch));
                 let request = ProduceRequest {
                     acks: Acks::All,
                     timeout_ms,
-                    partitions: vec![ProducePartition { tp: *tp, records }],
+                    partitions: vec![ProducePartition { tp, records }],
                 };
                 cx.replicas.produce(cx.step, AppendOrigin::Coordinator(token), request);
             }
@@ -142,6 +157,13 @@ impl MarkerAppends {
         {
             step.reply(to, Response::WriteTxnMarkers(answer));
         }
+    }
+}
+
+/// A partition of groups' positions takes no marker: perhaps whoever leads it has yet to read it.
+fn note_refusal(cx: &mut Cx<'_, '_>, tp: TopicPartition) {
+    if cx.replicas.find(tp).is_some_and(Partition::is_leader) {
+        cx.step.trace(TraceEvent::Mark("transaction-marker-too-early"));
     }
 }
 

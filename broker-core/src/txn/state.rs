@@ -168,22 +168,10 @@ impl Transaction {
 
     /// Whether a request of this producer may change the transaction now.
     fn check(&self, producer: ProducerIdAndEpoch) -> Result<(), ErrorCode> {
-        self.check_producer(producer)?;
+        self.values.check_next(producer)?;
+        self.values.check_current(producer)?;
         if self.is_changing {
             return Err(ErrorCode::ConcurrentTransactions);
-        }
-        Ok(())
-    }
-
-    /// Whether a producer has the id.
-    fn check_producer(&self, producer: ProducerIdAndEpoch) -> Result<(), ErrorCode> {
-        let current = self.values.producer;
-        self.values.check_next(producer)?;
-        if producer.id != current.id {
-            return Err(ErrorCode::InvalidProducerIdMapping);
-        }
-        if producer.epoch != current.epoch {
-            return Err(ErrorCode::ProducerFenced);
         }
         Ok(())
     }
@@ -215,11 +203,11 @@ impl Transaction {
         Ok(Some(self.change(values)))
     }
 
-    /// Whether partitions could be part of the transaction of this producer now. That the log is being told of a change
-    /// is no reason to wait: those that it has stay until markers are written, and with a marker whoever asks has asked
-    /// in vain (`TransactionCoordinator.handleVerifyPartitionsInTransaction`).
+    /// Whether partitions could be part of the transaction of this producer now. Of a change that the log is being told
+    /// of nobody knows yet: a leader's append is checked once more, by what its own log has
+    /// (`TransactionCoordinator.handleVerifyPartitionsInTransaction`).
     pub(super) fn verify(&self, producer: ProducerIdAndEpoch) -> Result<(), ErrorCode> {
-        self.check_producer(producer)?;
+        self.values.check_current(producer)?;
         if self.values.state.is_ending() {
             return Err(ErrorCode::ConcurrentTransactions);
         }
@@ -325,6 +313,17 @@ impl Values {
     /// Who the producer is once the transaction is over.
     pub(super) fn next_producer(&self) -> ProducerIdAndEpoch {
         self.next_id.map_or(self.producer, |id| ProducerIdAndEpoch { id, epoch: 0 })
+    }
+
+    /// Whether this is who has the id.
+    fn check_current(&self, producer: ProducerIdAndEpoch) -> Result<(), ErrorCode> {
+        if producer.id != self.producer.id {
+            return Err(ErrorCode::InvalidProducerIdMapping);
+        }
+        if producer.epoch != self.producer.epoch {
+            return Err(ErrorCode::ProducerFenced);
+        }
+        Ok(())
     }
 
     /// A producer that got a new id with the end of its transaction may be faster than the markers of

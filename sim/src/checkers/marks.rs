@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use stormglass_broker_core::seam::TraceEvent;
 
 /// Marks that a hunt should reach, with what they say of a run.
-pub const MARKS: [(&str, &str); 60] = [
+pub const MARKS: [(&str, &str); 61] = [
     ("truncation", "a replica cut its log"),
     ("truncation-below-high-watermark", "a replica cut its log below its high watermark"),
     ("log-restarted", "a replica dropped its log and went on at its leader's log start"),
@@ -48,6 +48,10 @@ pub const MARKS: [(&str, &str); 60] = [
     ("raft-truncation", "a controller cut the metadata log"),
     ("raft-snapshot-fetched", "a node fetched a snapshot of the metadata"),
     ("coordinator-loading", "a group asked while its coordinator was still loading"),
+    (
+        "transaction-marker-too-early",
+        "a marker came for positions that their coordinator was still loading",
+    ),
     ("coordinator-load-failed", "a coordinator could not read its log, and tried again"),
     ("producer: epoch bumped", "an idempotent producer gave up on a batch and began a new epoch"),
     (

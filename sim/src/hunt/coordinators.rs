@@ -3,8 +3,8 @@
 //! transaction has on its way, or move while their coordinator asks about the transaction, a transaction ends while its
 //! coordinator's log takes nothing, transactions go to another broker and come back, topics that members' regular
 //! expressions match come, grow and go, or are replaced, and so does a topic in which a group with members has a
-//! position. And somebody asks which groups there are while they move. Draws come from streams of their own, so that the
-//! other seeds stay as they are.
+//! position. A broker that has lost power reads groups again while transactions end. And somebody asks which groups
+//! there are while they move. Draws come from streams of their own, so that the other seeds stay as they are.
 
 use super::adding::{
     OFFSETS_TOPIC, Window, add, asks, brokers, lasting, server, sets_min_isr, slow_brokers,
@@ -23,6 +23,8 @@ const MS: u64 = 1_000_000;
 const TRANSACTIONS_TOPIC: &str = "__transaction_state";
 /// How often they look for those that take too long.
 const LATE_CHECK: &str = "transaction.abort.timed.out.transaction.cleanup.interval.ms";
+/// How large segments of groups' positions are.
+const OFFSETS_SEGMENT: &str = "offsets.topic.segment.bytes";
 /// Topics that no client of the plan has. Members that subscribe by a regular expression do.
 const MATCHED: &str = "spare-matched";
 const REPLACED: &str = "spare-replaced";
@@ -34,7 +36,14 @@ pub(super) fn storm(plan: &mut Plan) {
         return;
     }
     let window = window(plan);
+    let read = read_while_ended(plan, window);
+    if !read.is_empty() {
+        // of one segment all is read at once
+        let server = &mut plan.cluster.config;
+        server.entry(OFFSETS_SEGMENT.to_owned()).or_insert_with(|| "2000".to_owned());
+    }
     for events in [
+        read,
         moved_while_joining(plan, window),
         asked_while_written(plan, window),
         ends_with_few(plan, window),
@@ -175,6 +184,41 @@ fn moved_while_asking(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
         for soon in [dice.between(20, 100), dice.between(150, 350)] {
             events.push(asks(moves_ns + soon * MS, Operation::ElectPreferred));
         }
+    }
+    events
+}
+
+/// A broker comes back from a loss of power, with nothing in its page cache and a slow volume. When it leads groups'
+/// positions again it reads them segment by segment, while transactions end that have committed some.
+fn read_while_ended(plan: &Plan, _: Window) -> Vec<EventPlan> {
+    let mut dice = Dice::new(plan.seed, "positions read while transactions end");
+    let (brokers, (partitions, replicas)) = (brokers(plan), positions(plan));
+    let lost_power = plan.events.iter().filter_map(|event| match event.action {
+        Action::HostCrash { node } => Some((node, event.at_ns + event.for_ns.unwrap_or(0))),
+        _ => None,
+    });
+    let back: Vec<(i32, u64)> = lost_power.filter(|(node, _)| brokers.contains(node)).collect();
+    if topics_with_positions(plan).is_empty() || back.is_empty() || !dice.percent(80) {
+        return Vec::new();
+    }
+    let (node, at_ns) = dice.pick(&back);
+    let mut order = dice.shuffled(&brokers);
+    order.retain(|id| *id != node);
+    order.insert(0, node);
+    order.truncate(replicas);
+    let timing = Timing::of(plan);
+    let moves_ns = at_ns + timing.host_boot_ns + timing.process_start_ns + dice.around(500 * MS);
+    let extra_latency_ns = dice.pick(&[50, 100, 200]) * MS;
+    let slow = Action::SlowDisk { node, rate_permille: 1_000, extra_latency_ns };
+    let mut events = vec![lasting(at_ns, moves_ns - at_ns + 4_000 * MS, slow)];
+    for partition in partitions {
+        let (topic, replicas) = (OFFSETS_TOPIC.to_owned(), order.clone());
+        events.push(asks(moves_ns, Operation::Reassign { topic, partition, replicas }));
+    }
+    // it is asked for until it is in sync
+    for _ in 0..4 {
+        let soon = moves_ns + dice.between(100, 3_000) * MS;
+        events.push(asks(soon, Operation::ElectPreferred));
     }
     events
 }
@@ -375,6 +419,7 @@ mod tests {
             moved_while_slow,
             moved_back,
             moved_while_asking,
+            read_while_ended,
             |plan, _| listed(plan),
         ]);
     }

@@ -63,6 +63,28 @@ fn deletion_can_be_forbidden() {
     rig.create("a", automatic(1, 1), &[]).unwrap();
     let refused = delete(&mut rig, vec![TopicRef::Name("a".into())]);
     assert_eq!(refused[0].1, ErrorCode::TopicDeletionDisabled);
+    let missing = delete(&mut rig, vec![TopicRef::Name("b".into())]);
+    assert_eq!(missing[0].1, ErrorCode::TopicDeletionDisabled, "nobody looks for it");
+}
+
+/// Kafka's `ControllerApis.deleteTopics`.
+#[test]
+fn of_topics_that_a_request_names_twice_none_goes() {
+    let mut rig = Rig::with_brokers(1);
+    let a = rig.create("a", automatic(1, 1), &[]).unwrap();
+    let b = rig.create("b", automatic(1, 1), &[]).unwrap();
+    let (name, id) = (|name: &str| TopicRef::Name(name.into()), TopicRef::Id);
+    let (invalid, named) = (ErrorCode::InvalidRequest, |name: &str| Some(name.to_owned()));
+    let told = delete(&mut rig, vec![id(a), id(b), id(a)]);
+    assert_eq!(told, [(None, invalid), (named("b"), ErrorCode::None)]);
+    let told = delete(&mut rig, vec![id(a), name("a")]);
+    assert_eq!(told, [(named("a"), invalid)], "one answer for both");
+    let told = delete(&mut rig, vec![id(a), name("a"), id(a)]);
+    assert_eq!(told, [(None, invalid), (named("a"), invalid)]);
+    assert_eq!(delete(&mut rig, vec![id(TopicId(0))]), [(None, invalid)]);
+    assert_eq!(rig.controller.image().topics().count(), 1);
+    let told = delete(&mut rig, vec![name("a"), id(a), name("a")]);
+    assert_eq!(told, [(named("a"), invalid), (named("a"), ErrorCode::None)], "by its id alone");
 }
 
 fn extend(

@@ -99,22 +99,31 @@ fn uniform(members: &[Candidate], sizes: &Sizes) -> Targets {
     let topics = members.first().map(|member| &member.topics);
     let mut unassigned: Partitions =
         topics.into_iter().flatten().flat_map(|topic| partitions_of(*topic, sizes)).collect();
-    let (share, extra) = (unassigned.len() / members.len(), unassigned.len() % members.len());
+    let share = unassigned.len() / members.len();
+    // how many of those who are left get one more
+    let mut extra = unassigned.len() % members.len();
     let mut targets = nothing_for(members);
-    let quota = |index: usize| share + usize::from(index < extra);
+    let mut quotas = Vec::with_capacity(members.len());
     // who has something keeps it, up to its share
     for (index, member) in members.iter().enumerate() {
-        let kept = member.target.iter().filter(|tp| unassigned.contains(tp)).take(quota(index));
-        let kept: Partitions = kept.copied().collect();
+        let mut kept: Vec<TopicPartition> =
+            member.target.iter().filter(|tp| unassigned.contains(tp)).copied().collect();
+        // who has no more than the others leaves that to somebody who has, as long as there are enough left
+        // (KAFKA-18688): what is even stays as it is
+        let gets_more = extra > 0 && (kept.len() > share || members.len() - index <= extra);
+        extra -= usize::from(gets_more);
+        let quota = share + usize::from(gets_more);
+        kept.truncate(quota);
         kept.iter().for_each(|tp| {
             unassigned.remove(tp);
         });
-        targets.insert(Arc::clone(&member.id), kept);
+        targets.insert(Arc::clone(&member.id), kept.into_iter().collect());
+        quotas.push(quota);
     }
     let mut rest = unassigned.into_iter();
-    for (index, member) in members.iter().enumerate() {
+    for (member, quota) in members.iter().zip(quotas) {
         if let Some(target) = targets.get_mut(&member.id) {
-            target.extend(rest.by_ref().take(quota(index).saturating_sub(target.len())));
+            target.extend(rest.by_ref().take(quota.saturating_sub(target.len())));
         }
     }
     targets

@@ -511,6 +511,21 @@ fn transactions_are_listed_by_pattern() {
     assert_eq!(list("bill("), (ErrorCode::InvalidRegularExpression, 0));
 }
 
+/// `TransactionStateManager.listTransactionStates`: what has not begun counts from before 1970.
+#[test]
+fn ids_without_a_transaction_are_listed_as_long_ones() {
+    let mut bed = Bed::leading();
+    bed.init().unwrap();
+    let list = |bed: &Bed, duration_ms: i64| {
+        let (states, producer_ids) = (Vec::new(), Vec::new());
+        let request = ListTransactionsRequest { states, producer_ids, duration_ms, pattern: None };
+        bed.coordinator.list(&request, 1_000).transactions.len()
+    };
+    assert_eq!((list(&bed, 0), list(&bed, 1_000), list(&bed, 1_001)), (1, 1, 0));
+    bed.add(false, &[ORDERS]); // at 1 s
+    assert_eq!((list(&bed, -1), list(&bed, 0)), (1, 0));
+}
+
 #[test]
 fn where_epochs_end_a_transaction_waits_for_a_new_producer_id() {
     let last = ProducerIdAndEpoch { epoch: i16::MAX - 1, ..PRODUCER };

@@ -169,7 +169,7 @@ impl Bed {
         let marker = request.markers[0].clone();
         self.act(|verifier, markers, cx| {
             verifier.marker_written(TP, marker.producer, marker.rules);
-            markers.write(cx, CLIENT, &request);
+            markers.write(cx, CLIENT, &request, |_| Ok(None));
         });
         self.rig.disk();
         for outcome in self.rig.act(|replicas, _| replicas.take_outcomes()) {
@@ -203,7 +203,7 @@ fn txn_01_a_transaction_begins_here_when_its_coordinator_knows_of_it() {
 fn a_marker_that_took_too_long_ends_the_transaction_once_it_is_replicated() {
     let mut bed = Bed::new();
     let request = Bed::marker_request(bed.rules, true, 3, 1);
-    bed.act(|_, markers, cx| markers.write(cx, CLIENT, &request));
+    bed.act(|_, markers, cx| markers.write(cx, CLIENT, &request, |_| Ok(None)));
     let mut outcome = |error, is_overdue| {
         let token = crate::txn::MARKER_TOKEN | 2;
         let outcome = ProduceOutcome { token, error, is_overdue };

@@ -96,6 +96,21 @@ fn while_the_log_is_told_everybody_waits_who_would_change_something() {
     assert_eq!(again, values);
 }
 
+/// So in Kafka: who asks for a leader is told what the log has, and its answer is checked once more before the append.
+#[test]
+fn leaders_that_ask_do_not_wait_for_what_the_log_is_told() {
+    let mut transaction = ongoing();
+    let ends = transaction.end(producer(0), true, 9).unwrap().unwrap();
+    assert_eq!(transaction.verify(producer(0)), Ok(()), "it is open until the log has its end");
+    take(&mut transaction, ends);
+    assert_eq!(transaction.verify(producer(0)), Err(ErrorCode::ConcurrentTransactions));
+    let completes = transaction.complete(10).unwrap();
+    assert_eq!(transaction.verify(producer(0)), Err(ErrorCode::ConcurrentTransactions));
+    take(&mut transaction, completes);
+    assert_eq!(transaction.verify(producer(0)), Ok(()));
+    assert_eq!(transaction.verify(producer(1)), Err(ErrorCode::ProducerFenced));
+}
+
 #[test]
 fn while_markers_are_on_their_way_everybody_waits() {
     let mut transaction = ongoing();

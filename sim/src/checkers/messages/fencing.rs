@@ -1,10 +1,11 @@
 //! Who must be refused: members of groups and producers that are not, or no more, who they say.
 
+use crate::checkers::suite::OFFSETS_TOPIC;
 use std::cmp::Ordering;
 use std::sync::Arc;
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::ids::{Offset, TopicPartition};
-use stormglass_broker_core::inspect::ProducerView;
+use stormglass_broker_core::inspect::{CoordinatorView, ProducerView};
 use stormglass_broker_core::protocol::{
     DeleteRecordsRequest, ProduceRequest, ProducerIdAndEpoch, Request, Response, TransactionRules,
     TxnMarker, WriteTxnMarkersRequest,
@@ -42,7 +43,9 @@ pub(super) fn objection(broker: &Broker, request: &Request) -> Option<String> {
         }
         Request::Produce(asked) => produces(broker, asked).or_else(|| skips(broker, asked)),
         Request::TransactionalProduce(asked) => produces(broker, &asked.produce),
-        Request::WriteTxnMarkers(asked) => ends(broker, asked),
+        Request::WriteTxnMarkers(asked) => {
+            ends(broker, asked).or_else(|| ends_unread(broker, asked))
+        }
         Request::DeleteRecords(asked) => deletes(broker, asked),
         _ => None,
     }
@@ -98,6 +101,28 @@ fn ends_in(broker: &Broker, marker: &TxnMarker, tp: TopicPartition) -> Option<St
     is_over(marker, known).then(|| {
         format!("it has {marker:?}, where the log has epochs {known:?} of coordinator and producer")
     })
+}
+
+/// A marker for groups' positions of which not all have been read: what is known of its producer may be of a
+/// transaction before, whose own marker comes later in the log, and would end as this one does. Kafka's coordinators of
+/// groups write markers themselves, once they have loaded (`GroupCoordinator.completeTransaction`).
+fn ends_unread(broker: &Broker, asked: &WriteTxnMarkersRequest) -> Option<String> {
+    let coordinated = broker.coordinated();
+    let (image, mut markers) = (broker.metadata()?, asked.markers.iter());
+    let keeps = |tp: &&TopicPartition| {
+        image.topic(tp.topic).is_some_and(|topic| *topic.name == *OFFSETS_TOPIC)
+    };
+    let all = |marker: &TxnMarker| {
+        let mut kept = marker.partitions.iter().filter(keeps);
+        kept.find(|tp| is_unread(tp.partition, &coordinated)).copied()
+    };
+    let tp = markers.find_map(all)?;
+    Some(format!("{tp:?} has positions of groups that are still being read"))
+}
+
+/// Whether groups are coordinated in a partition, and some of it has not been read.
+fn is_unread(partition: i32, coordinated: &[CoordinatorView]) -> bool {
+    coordinated.iter().any(|at| at.partition == partition && !at.is_loaded)
 }
 
 /// Whether a marker is older than what is known: epochs of the coordinator and of the producer.
@@ -219,6 +244,14 @@ mod tests {
     fn a_group_is_known_when_all_of_its_log_can_be_read() {
         assert_eq!((unread_up_to("g", 9, 9), unread_up_to("g", 9, 12)), (None, None));
         assert!(unread_up_to("g", 9, 8).is_some());
+    }
+
+    #[test]
+    fn markers_wait_for_what_is_being_read() {
+        let at = |partition, is_loaded| CoordinatorView { partition, epoch: 3, is_loaded };
+        let coordinated = [at(0, true), at(1, false)];
+        let unread = |partition| is_unread(partition, &coordinated);
+        assert_eq!([0, 1, 2].map(unread), [false, true, false]);
     }
 
     #[test]

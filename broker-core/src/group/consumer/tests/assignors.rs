@@ -50,6 +50,34 @@ fn topics_that_few_read_do_not_make_it_uneven() {
     assert_eq!((targets["x"].len(), targets["y"].len()), (2, 9));
 }
 
+/// A member with some partitions of topic 1.
+fn holding(id: &str, partitions: &[i32]) -> Candidate {
+    let tp = |partition: &i32| TopicPartition::new(TopicId(1), *partition);
+    let target = Arc::new(partitions.iter().map(tp).collect());
+    Candidate { target, ..candidate(id, [1]) }
+}
+
+/// KAFKA-18688: whoever comes first by its id does not get the one more that another member has.
+#[test]
+fn what_is_even_stays_whoever_has_one_more() {
+    let topic = sizes(&[(1, 5)]);
+    let given = |members: &[Candidate]| {
+        let targets = Assignor::Uniform.assign(members, &topic);
+        let list = |tps: &Partitions| tps.iter().map(|tp| tp.partition).collect::<Vec<_>>();
+        targets.values().map(list).collect::<Vec<_>>()
+    };
+    let even = [holding("a", &[0, 1]), holding("b", &[2]), holding("c", &[3, 4])];
+    assert_eq!(given(&even), [vec![0, 1], vec![2], vec![3, 4]]);
+    let even = [holding("a", &[0]), holding("b", &[1, 2]), holding("c", &[3, 4])];
+    assert_eq!(given(&even), [vec![0], vec![1, 2], vec![3, 4]]);
+    // of those who have too much the first ones keep one more
+    let moves = [holding("a", &[]), holding("b", &[0, 1, 2]), holding("c", &[3, 4])];
+    assert_eq!(given(&moves), [vec![2], vec![0, 1], vec![3, 4]]);
+    // nobody has one more: it is for the last ones
+    let grown = [holding("a", &[0]), holding("b", &[1]), holding("c", &[2])];
+    assert_eq!(given(&grown), [vec![0], vec![1, 3], vec![2, 4]]);
+}
+
 fn groups() -> impl Strategy<Value = (Vec<Candidate>, Sizes)> {
     let members = proptest::collection::vec(proptest::collection::btree_set(1..4_u128, 0..4), 1..7);
     let same = proptest::collection::btree_set(1..4_u128, 0..4);
