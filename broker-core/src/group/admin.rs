@@ -52,6 +52,9 @@ pub(super) struct Deletions {
     next: u64,
 }
 
+/// Topics that members of a group have subscribed to; `None`: it may be any.
+type Subscribed = Option<BTreeSet<Arc<str>>>;
+
 impl Deletion {
     /// Whether an OffsetDelete waits for it, for checkers.
     pub(super) fn owes_answer(&self) -> bool {
@@ -301,12 +304,12 @@ impl GroupCoordinator {
         }
     }
 
-    /// Where the group is, and topics whose positions must stay; `None`: all must.
+    /// Where the group is, and topics whose positions must stay.
     fn check_offset_delete(
         &mut self,
         image: &MetadataImage,
         group: &Arc<str>,
-    ) -> Result<(Place, Option<BTreeSet<Arc<str>>>), ErrorCode> {
+    ) -> Result<(Place, Subscribed), ErrorCode> {
         if group.is_empty() {
             return Err(ErrorCode::InvalidGroupId);
         }

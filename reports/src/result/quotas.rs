@@ -25,11 +25,7 @@ pub(super) fn waits(all: &[QuotaWait]) -> Vec<String> {
 /// Seconds in which brokers took or sent more than their service promises, a note for each direction.
 pub(super) fn beyond_sustained(plan: &Plan, recording: &Recording) -> Vec<String> {
     let Some(limits) = &plan.cluster.limits else { return Vec::new() };
-    let flows: [(_, _, fn(&BrokerSecond) -> u64); 2] = [
-        ("took", limits.in_sustained_bytes_per_sec, |broker| broker.bytes_in),
-        ("sent", limits.out_sustained_bytes_per_sec, |broker| broker.bytes_out),
-    ];
-    let note = |(what, bound, bytes): (&str, Option<u64>, fn(&BrokerSecond) -> u64)| {
+    let note = |what: &str, bound: Option<u64>, bytes: fn(&BrokerSecond) -> u64| {
         let bound = bound?;
         let over = |at: usize| {
             let of_broker = |second: &Second| second.brokers.get(at).map_or(0, bytes);
@@ -46,7 +42,9 @@ pub(super) fn beyond_sustained(plan: &Plan, recording: &Recording) -> Vec<String
             text::short(Milli::mb_from_bytes(bound)),
         ))
     };
-    flows.into_iter().filter_map(note).collect()
+    let took = note("took", limits.in_sustained_bytes_per_sec, |broker| broker.bytes_in);
+    let sent = note("sent", limits.out_sustained_bytes_per_sec, |broker| broker.bytes_out);
+    took.into_iter().chain(sent).collect()
 }
 
 /// Brokers by their ids; none without any.
