@@ -441,8 +441,11 @@ mod plants {
     fn grp_unreleased_gives_a_partition_two_owners() {
         let mut world = planted(Plant::UnreleasedGiven);
         let first = world.told(&join("y")).assignment.unwrap();
-        let second = world.told(&join("x")).assignment.unwrap();
-        assert_eq!((first, second), (vec![TP], vec![TP]));
+        let next = world.told(&join("x")).epoch;
+        let elsewhere = Some(vec!["elsewhere".into()]);
+        world.told(&ConsumerGroupHeartbeatRequest { topics: elsewhere, ..alive("y", 1) });
+        let second = world.told(&alive("x", next)).assignment.unwrap();
+        assert_eq!((first, second), (vec![TP], vec![TP]), "the first has not let go of it");
     }
 }
 
