@@ -72,7 +72,7 @@ fn append(c: &mut Criterion) {
             },
             |records| {
                 let appended =
-                    log.append_as_follower(std::mem::take(records), &mut ops).expect("in order");
+                    log.append_as_follower(std::mem::take(records), 0, &mut ops).expect("in order");
                 settle(&mut log, &appended, &mut ops);
             },
             criterion::BatchSize::SmallInput,

@@ -48,6 +48,8 @@ pub enum ErrorCode {
     NotCoordinator = 16,
     /// Name is not legal.
     InvalidTopic = 17,
+    /// Batch larger than a segment.
+    RecordListTooLarge = 18,
     /// Not a member of the group, or not one of this generation's.
     UnknownMemberId = 25,
     /// ISR smaller than `min.insync.replicas`; nothing was appended.

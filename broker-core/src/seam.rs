@@ -659,6 +659,12 @@ pub struct SegmentSummary {
     pub max_timestamp: i64,
     /// Offset of the record with the largest timestamp, or of the last one of its batch.
     pub max_timestamp_offset: Offset,
+    /// Largest timestamp of the first batch, ms since the epoch, `-1` when it has none or there is no batch
+    /// (Kafka's `LogSegment.loadFirstBatchTimestamp`).
+    pub first_timestamp: i64,
+    /// When the file was changed last, ms since the epoch. A cleaned segment has that of the last one that it
+    /// replaces.
+    pub modified_ms: i64,
 }
 
 /// How a scan ended.

@@ -269,7 +269,8 @@ impl Controller {
         }
     }
 
-    /// Returns leaderships to preferred replicas of brokers that miss too many of theirs.
+    /// Returns leaderships to preferred replicas of brokers that miss too many of theirs. A look that has elected
+    /// as many as it may goes on soon (`ReplicationControlManager.maybeBalancePartitionLeaders`).
     pub(super) fn balance_leaders(&mut self, step: &mut Step<'_>, raft: &mut Raft) {
         let interval = self.server.leader_imbalance_check_interval_seconds.max(1).unsigned_abs();
         let Some(active) = &mut self.active else { return };
@@ -285,6 +286,11 @@ impl Controller {
                 break;
             }
             self.elect_preferred(tp);
+        }
+        if self.staged() == ELECTIONS_MAX
+            && let Some(active) = &mut self.active
+        {
+            active.balance_at = step.now + MORE_ELECTIONS_AFTER;
         }
         self.submit(step, raft);
     }

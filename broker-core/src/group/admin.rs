@@ -4,7 +4,7 @@ use super::codec::{OffsetKey, encode_offset_key};
 use super::coordinator::{Group, GroupCoordinator, OffsetsPartition, Place};
 use super::membership::Membership;
 use super::positions::key;
-use super::writes::{Write, commit_error};
+use super::writes::{Write, batch_bytes_max, commit_error, in_batches};
 use crate::error::ErrorCode;
 use crate::metadata::MetadataImage;
 use crate::protocol::{
@@ -299,8 +299,12 @@ impl GroupCoordinator {
             let keys: Vec<_> = keys.into_iter().collect();
             let tombstone = |key: &OffsetKey| Record::new(Some(encode_offset_key(key)), None);
             let records = keys.iter().map(tombstone).collect();
-            let write = Write::Deletion(Deletion::Topic { group, keys });
-            self.writes.append(step, replicas, place, records, write);
+            let mut keys = keys.into_iter();
+            for records in in_batches(records, batch_bytes_max(replicas, place.0)) {
+                let keys = keys.by_ref().take(records.len()).collect();
+                let write = Write::Deletion(Deletion::Topic { group: Arc::clone(&group), keys });
+                self.writes.append(step, replicas, place, records, write);
+            }
         }
     }
 

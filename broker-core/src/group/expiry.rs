@@ -9,7 +9,7 @@ use super::admin::Deletion;
 use super::codec::{OffsetKey, encode_offset_key};
 use super::coordinator::{Group, GroupCoordinator};
 use super::membership::Membership;
-use super::writes::Write;
+use super::writes::{Write, batch_bytes_max, in_batches};
 use crate::records::Record;
 use crate::replica::ReplicaManager;
 use crate::seam::{TimerKey, TraceEvent};
@@ -46,8 +46,14 @@ impl GroupCoordinator {
             if is_over {
                 step.trace(TraceEvent::GroupRemoved { group: Arc::clone(&group) });
             }
-            let write = Write::Deletion(Deletion::Expired { group, keys, is_over });
-            self.writes.append(step, replicas, place, records, write);
+            let batches = in_batches(records, batch_bytes_max(replicas, place.0));
+            let (last, mut keys) = (batches.len() - 1, keys.into_iter());
+            for (nth, records) in batches.into_iter().enumerate() {
+                let keys = keys.by_ref().take(records.len()).collect();
+                let (group, is_over) = (Arc::clone(&group), is_over && nth == last);
+                let write = Write::Deletion(Deletion::Expired { group, keys, is_over });
+                self.writes.append(step, replicas, place, records, write);
+            }
         }
         self.arm_expiry(step);
     }

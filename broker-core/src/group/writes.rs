@@ -8,10 +8,10 @@ use super::coordinator::Place;
 use super::membership::Then;
 use super::positions::Commit;
 use crate::error::ErrorCode;
-use crate::ids::{LeaderEpoch, NO_OFFSET};
+use crate::ids::{LeaderEpoch, NO_OFFSET, TopicPartition};
 use crate::plant::{Plant, planted};
 use crate::protocol::{Acks, ProducePartition, ProduceRequest, ProducerIdAndEpoch};
-use crate::records::{Batch, Record, Records};
+use crate::records::{BATCH_OVERHEAD, Batch, Record, Records};
 use crate::replica::{AppendOrigin, ReplicaManager};
 use crate::step::Step;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +19,9 @@ use std::sync::Arc;
 
 /// `offsets.commit.timeout.ms`.
 const COMMIT_TIMEOUT_MS: i32 = 5000;
+
+/// Bytes by which a record grows at most when it gets its place in a batch.
+const OFFSET_DELTA_BYTES: usize = 4;
 
 /// What an append is for.
 #[derive(Debug)]
@@ -210,13 +213,36 @@ impl Writes {
     }
 }
 
+/// Records that need not be written together in as many batches as they need (Kafka's `CoordinatorResult.isAtomic`),
+/// none of them above `bytes_max` where a single record is not.
+pub(super) fn in_batches(records: Vec<Record>, bytes_max: u32) -> Vec<Vec<Record>> {
+    let (empty, bytes_max) = (BATCH_OVERHEAD as usize, bytes_max as usize);
+    let (mut batches, mut batch, mut bytes) = (Vec::new(), Vec::new(), empty);
+    for record in records {
+        let size = record.size_bytes() + OFFSET_DELTA_BYTES;
+        if bytes + size > bytes_max && !batch.is_empty() {
+            batches.push(std::mem::take(&mut batch));
+            bytes = empty;
+        }
+        bytes += size;
+        batch.push(record);
+    }
+    batches.push(batch);
+    batches
+}
+
+/// `max.message.bytes` of a coordinator's partition.
+pub(super) fn batch_bytes_max(replicas: &ReplicaManager, tp: TopicPartition) -> u32 {
+    replicas.find(tp).map_or(u32::MAX, |partition| partition.log.config().max_message_bytes)
+}
+
 /// What a client is told of a failed append (`CoordinatorOperationExceptionHelper`, and for members in the classic
 /// protocol `GroupMetadataManager.appendGroupMetadataErrorToResponseError`).
 pub(super) fn append_error(error: ErrorCode) -> ErrorCode {
     match error {
         ErrorCode::None => ErrorCode::None,
         ErrorCode::NotLeaderOrFollower | ErrorCode::KafkaStorageError => ErrorCode::NotCoordinator,
-        ErrorCode::MessageTooLarge => ErrorCode::UnknownServerError,
+        ErrorCode::MessageTooLarge | ErrorCode::RecordListTooLarge => ErrorCode::UnknownServerError,
         _ => ErrorCode::CoordinatorNotAvailable,
     }
 }
@@ -234,6 +260,19 @@ pub(super) fn commit_error(error: ErrorCode) -> ErrorCode {
 mod tests {
     use super::*;
 
+    #[test]
+    fn what_need_not_be_written_together_is_written_in_batches_that_the_log_takes() {
+        let key = |n: u8| Some(bytes::Bytes::from(vec![n; 20]));
+        let records: Vec<Record> = (0..200).map(|n| Record::new(key(n), None)).collect();
+        let batches = in_batches(records.clone(), 1000);
+        assert!(batches.len() > 1);
+        let sizes = batches.iter().map(|batch| Batch::build(0, &mut batch.clone()).size_bytes());
+        assert!(sizes.clone().all(|bytes| bytes <= 1000), "{:?}", sizes.collect::<Vec<_>>());
+        assert_eq!(batches.concat(), records);
+        assert_eq!(in_batches(records.clone(), u32::MAX), [records.clone()]);
+        assert_eq!(in_batches(records, 10).len(), 200, "a record is not divided");
+    }
+
     /// So in Kafka's `CoordinatorOperationExceptionHelper`.
     #[test]
     fn clients_are_told_what_they_can_make_something_of() {
@@ -245,6 +284,7 @@ mod tests {
             (ErrorCode::NotLeaderOrFollower, NotCoordinator),
             (ErrorCode::KafkaStorageError, NotCoordinator),
             (ErrorCode::MessageTooLarge, UnknownServerError),
+            (ErrorCode::RecordListTooLarge, UnknownServerError),
         ] {
             assert_eq!((commit_error(error), append_error(error)), (told, told), "{error:?}");
         }

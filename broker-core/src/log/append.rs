@@ -2,6 +2,7 @@
 //! follower checks, and where batches go. Leaves out CRC and framing, checked when bytes are
 //! decoded, and recompression.
 
+use super::invalid::Wrong;
 use super::marks::Mark;
 use super::partition_log::{InFlight, Log};
 use super::producers::BatchMeta;
@@ -39,6 +40,10 @@ impl Log {
         }
         for batch in batches {
             self.validate(batch, context)?;
+            let bytes = batch.size_bytes();
+            if bytes > self.config.segment_bytes {
+                return Err(AppendError::BatchTooLarge { bytes });
+            }
             if batch.header.is_control() {
                 self.producers.check_marker(batch)?;
             }
@@ -50,18 +55,19 @@ impl Log {
             return Err(AppendError::InvalidRecord("nothing to append"));
         }
         let records = self.assign(batches, context);
-        Ok(self.commit(records, ops))
+        Ok(self.commit(records, context.wall_ms, ops))
     }
 
     /// Appends batches as the leader has numbered them, and pushes the operations for it; the last
     /// one is an `Append`, unless there is no batch. Offsets may leave gaps, but never go down
-    /// (LOG-24). Sequences are not checked: the leader has done so (IDEM-14).
+    /// (LOG-24). Sequences are not checked: the leader has done so (IDEM-14). `wall_ms`: ms since the epoch.
     ///
     /// # Errors
     /// [`AppendError::OffsetsOutOfOrder`]; nothing has changed then.
     pub fn append_as_follower(
         &mut self,
         records: Records,
+        wall_ms: i64,
         ops: &mut Vec<DiskOpKind>,
     ) -> Result<Appended, AppendError> {
         let mut expected = self.next_offset;
@@ -79,33 +85,34 @@ impl Log {
             }
             expected = batch.next_offset();
         }
-        Ok(self.commit(records, ops))
+        Ok(self.commit(records, wall_ms, ops))
     }
 
     /// KIP-937. The header knows the times of the first and of the youngest record. A record without a
     /// time is of any; where the first has none, others may have one.
-    fn validate_times(&self, header: &BatchHeader, wall_ms: i64) -> Result<(), AppendError> {
+    fn has_wrong_time(&self, header: &BatchHeader, wall_ms: i64) -> bool {
         let is_first_wrong = header.base_timestamp != NO_TIMESTAMP
             && self.is_too_old(header.base_timestamp, wall_ms);
-        if is_first_wrong || self.is_too_young(header.max_timestamp, wall_ms) {
-            return Err(AppendError::InvalidTimestamp);
-        }
-        Ok(())
+        is_first_wrong || self.is_too_young(header.max_timestamp, wall_ms)
     }
 
-    /// Looks at the records themselves, where headers do not say enough: with narrower bounds of times than by
-    /// default, as any record may be the oldest and a client may have written any header, and where the
-    /// topic is compacted. A key that is missing counts if no time is wrong (`LogValidator`).
+    /// Looks at the records themselves, where headers do not say enough: which of them have wrong times; with
+    /// narrower bounds of times than by default, as any record may be the oldest and a client may have written any
+    /// header; and where the topic is compacted. A key that is missing counts if no time is wrong (`LogValidator`).
     fn validate_records(&self, batch: &Batch, wall_ms: i64) -> Result<(), AppendError> {
         let config = &self.config;
-        let is_timed = config.timestamp_type == TimestampType::CreateTime
-            && (config.timestamp_before_max_ms != i64::MAX
-                || config.timestamp_after_max_ms < AFTER_MAX_MS_DEFAULT);
+        let has_own_times = config.timestamp_type == TimestampType::CreateTime;
+        let is_wrong = has_own_times && self.has_wrong_time(&batch.header, wall_ms);
+        let is_narrow = config.timestamp_before_max_ms != i64::MAX
+            || config.timestamp_after_max_ms < AFTER_MAX_MS_DEFAULT;
+        let is_timed = is_wrong || (has_own_times && is_narrow);
         let is_compacted = config.compaction.is_some();
         if !is_timed && !is_compacted {
             return Ok(());
         }
-        self.validate_each_record(batch, is_compacted, is_timed.then_some(wall_ms))
+        let checked = self.validate_each_record(batch, is_compacted, is_timed.then_some(wall_ms));
+        let is_told = matches!(checked, Err(AppendError::InvalidRecords { .. }));
+        if is_wrong && !is_told { Err(AppendError::InvalidTimestamp) } else { checked }
     }
 
     /// A compacted topic takes no record without a key: nothing would ever replace it. The cleaner goes
@@ -119,24 +126,34 @@ impl Log {
         wall_ms: Option<i64>,
     ) -> Result<(), AppendError> {
         let base = batch.header.base_timestamp;
-        let (mut expected, mut lacks_key) = (0, false);
+        let (mut expected, mut wrong) = (0, Wrong::default());
         batch.walk(&batch.unpack_up_to(unpacked_bytes_max(batch))?, |record| {
             if is_compacted && record.offset_delta != expected {
                 return Err(AppendError::InvalidRecord("offsets of records do not go up by one"));
             }
+            let index = expected;
             expected += 1;
             if is_compacted && record.key.is_none() {
-                lacks_key = true;
+                wrong.lacks_key(index);
                 return Ok(());
             }
             let Some(wall_ms) = wall_ms else { return Ok(()) };
             let timestamp = base.saturating_add(record.timestamp_delta);
             let is_wrong = timestamp != NO_TIMESTAMP
                 && (self.is_too_old(timestamp, wall_ms) || self.is_too_young(timestamp, wall_ms));
-            if is_wrong { Err(AppendError::InvalidTimestamp) } else { Ok(()) }
+            if is_wrong {
+                wrong.out_of_range(index, timestamp, self.time_bounds(wall_ms));
+            }
+            Ok(())
         })?;
-        let why = "a compacted topic takes no record without a key";
-        if lacks_key { Err(AppendError::InvalidRecord(why)) } else { Ok(()) }
+        if wrong.is_any() { Err(wrong.refusal()) } else { Ok(()) }
+    }
+
+    /// The times that records may have, ms since the epoch.
+    fn time_bounds(&self, wall_ms: i64) -> (i64, i64) {
+        let (before, after) =
+            (self.config.timestamp_before_max_ms, self.config.timestamp_after_max_ms);
+        (wall_ms.saturating_sub(before), wall_ms.saturating_add(after))
     }
 
     fn is_too_old(&self, timestamp: i64, wall_ms: i64) -> bool {
@@ -150,8 +167,7 @@ impl Log {
     fn validate(&self, batch: &Batch, context: AppendContext) -> Result<(), AppendError> {
         let (header, origin) = (&batch.header, context.origin);
         let bytes = batch.size_bytes();
-        let limited = origin == Origin::Client && bytes > self.config.max_message_bytes;
-        if limited || bytes > self.config.segment_bytes {
+        if origin != Origin::RaftLeader && bytes > self.config.max_message_bytes {
             return Err(AppendError::MessageTooLarge { bytes });
         }
         // DUR-20: offsets would overlap or leave gaps
@@ -174,10 +190,7 @@ impl Log {
             return Err(AppendError::InvalidRecord("a transaction without producer id"));
         }
         if header.is_log_append_time() {
-            return Err(AppendError::InvalidTimestamp);
-        }
-        if self.config.timestamp_type == TimestampType::CreateTime {
-            self.validate_times(header, context.wall_ms)?;
+            return Err(Wrong::all_timed_by_broker(header.record_count));
         }
         self.validate_records(batch, context.wall_ms)
     }
@@ -241,15 +254,15 @@ impl Log {
     }
 
     /// Takes batches with final offsets into the bookkeeping and pushes their operations.
-    fn commit(&mut self, records: Records, ops: &mut Vec<DiskOpKind>) -> Appended {
+    fn commit(&mut self, records: Records, wall_ms: i64, ops: &mut Vec<DiskOpKind>) -> Appended {
         self.appends += 1;
         let first_offset = records.first_offset().unwrap_or(self.next_offset);
         let by_broker = records.batches().last().filter(|b| b.header.is_log_append_time());
         let log_append_time_ms = by_broker.map_or(NO_TIMESTAMP, |b| b.header.max_timestamp);
         let mut group_start = 0;
         for (index, batch) in records.batches().iter().enumerate() {
-            let (segment_bytes, age) = (self.config.segment_bytes, self.config.segment_age_ms);
-            if self.active().should_roll(batch, segment_bytes, age) {
+            let limits = (self.config.segment_bytes, self.config.segment_age_ms);
+            if self.active().should_roll(batch, limits, wall_ms) {
                 if index > group_start {
                     let group = records.batches()[group_start..index].to_vec();
                     self.push_append(Records::new(group), ops);
@@ -261,6 +274,7 @@ impl Log {
             if header.partition_leader_epoch != self.last_epoch() {
                 self.assign_epoch_start(header.partition_leader_epoch, header.base_offset, ops);
             }
+            self.active_mut().touch(wall_ms);
             self.take(batch);
         }
         if !records.is_empty() {

@@ -89,7 +89,7 @@ mod tests {
 
     fn follows(log: &mut Log, batch: Batch) {
         let records = numbered(batch, log.next_offset(), 1);
-        log.append_as_follower(records, &mut Vec::new()).unwrap();
+        log.append_as_follower(records, 0, &mut Vec::new()).unwrap();
     }
 
     /// The producer is forgotten; what was to come first is, too, if anything was written.

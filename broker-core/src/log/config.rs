@@ -8,7 +8,8 @@ use crate::plant::Plant;
 pub struct LogConfig {
     /// Size at which a segment is rolled, bytes.
     pub segment_bytes: u32,
-    /// Age at which a segment is rolled, ms between the timestamps of its first and next batch.
+    /// Age at which a segment is rolled, ms between the timestamps of its first and next batch; by the wall clock
+    /// where the first one has none.
     pub segment_age_ms: i64,
     /// Records that may be appended before they are flushed (`flush.messages`).
     pub flush_messages: i64,
@@ -18,7 +19,7 @@ pub struct LogConfig {
     pub retention_ms: Option<i64>,
     /// Retention by size, bytes.
     pub retention_bytes: Option<u64>,
-    /// Largest batch that a client may append, bytes.
+    /// Largest batch that a client or coordinator may append, bytes.
     pub max_message_bytes: u32,
     /// Who sets timestamps.
     pub timestamp_type: TimestampType,

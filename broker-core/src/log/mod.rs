@@ -11,6 +11,7 @@ mod config;
 mod describe;
 mod epochs;
 mod index;
+mod invalid;
 mod marks;
 mod partition_log;
 mod producers;

@@ -193,6 +193,8 @@ impl<'a> Loader<'a> {
             self.mend_snapshot(index, ops);
             let counts = !(self.is_intact(index) && self.may_be_cut(index));
             self.scan(base, next_base, counts);
+            let read = self.log.active_mut();
+            (read.created_ms, read.modified_ms) = (summary.modified_ms, summary.modified_ms);
             // An unflushed segment that ends before the next one begins has lost its tail. One that was
             // flushed was cut in a gap that compaction left, and the log went on there.
             let hole = !planted(self.log.config.plant, Plant::HoleAfterCrash)

@@ -144,7 +144,6 @@ impl Log {
 }
 
 fn is_too_old(segment: &Segment, wall_ms: i64, limit_ms: Option<i64>) -> bool {
-    let youngest = segment.max_timestamp.timestamp;
-    let age_ms = wall_ms.saturating_sub(youngest);
-    youngest >= 0 && limit_ms.is_some_and(|limit| age_ms > limit)
+    let age_ms = wall_ms.saturating_sub(segment.largest_timestamp());
+    limit_ms.is_some_and(|limit| age_ms > limit)
 }

@@ -95,14 +95,6 @@ impl Log {
         self.push_snapshot(ops);
     }
 
-    /// Whether the active segment is older than `segment.ms`, as seen from the wall clock.
-    #[must_use]
-    pub fn roll_due(&self, wall_ms: i64) -> bool {
-        let active = self.active();
-        let age_ms = wall_ms.saturating_sub(active.first_timestamp);
-        active.bytes > 0 && active.first_timestamp >= 0 && age_ms > self.config.segment_age_ms
-    }
-
     /// Starts a new segment at the log's end; does nothing when the active one is empty.
     pub fn roll(&mut self, ops: &mut Vec<DiskOpKind>) {
         if self.active().bytes > 0 {

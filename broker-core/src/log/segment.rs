@@ -22,9 +22,15 @@ pub(crate) struct Segment {
     pub(crate) next_offset: Offset,
     /// Largest timestamp and the last offset of its batch.
     pub(crate) max_timestamp: TimestampAt,
-    /// Largest timestamp of the first batch (after a clean restart: of the first one since), `-1`
-    /// when unknown; the age is counted from it.
+    /// Largest timestamp of the first batch; the age is counted from it. `-1` when that has none, or there is
+    /// no batch.
     pub(crate) first_timestamp: i64,
+    /// Wall clock when the first batch came, ms since the epoch: the age is counted from it where that batch has
+    /// no timestamp. Of a loaded segment, its last change: Kafka's counts anew from the restart.
+    pub(crate) created_ms: i64,
+    /// Wall clock of its last change (the file's modification time), ms since the epoch: it stands for the largest
+    /// timestamp where there is none.
+    pub(crate) modified_ms: i64,
     /// Sparse index.
     pub(crate) index: SparseIndex,
 }
@@ -55,6 +61,8 @@ impl Segment {
             next_offset: base,
             max_timestamp: TimestampAt::none(base),
             first_timestamp: -1,
+            created_ms: 0,
+            modified_ms: 0,
             index: SparseIndex::default(),
         }
     }
@@ -68,12 +76,35 @@ impl Segment {
                 timestamp: summary.max_timestamp,
                 offset: summary.max_timestamp_offset,
             },
+            first_timestamp: summary.first_timestamp,
+            created_ms: summary.modified_ms,
+            modified_ms: summary.modified_ms,
             ..Self::new(base, start_bytes)
         }
     }
 
+    /// Largest timestamp, ms since the epoch; where no batch has one, when the segment was changed last, so that
+    /// it ages all the same (Kafka's `LogSegment.largestTimestamp`).
+    pub(crate) fn largest_timestamp(&self) -> i64 {
+        let timestamp = self.max_timestamp.timestamp;
+        if timestamp >= 0 { timestamp } else { self.modified_ms }
+    }
+
+    /// Something is about to be appended.
+    pub(crate) fn touch(&mut self, wall_ms: i64) {
+        if self.bytes == 0 {
+            self.created_ms = wall_ms;
+        }
+        self.modified_ms = wall_ms;
+    }
+
     /// Whether a batch must go to a new segment (Kafka's `shouldRoll`).
-    pub(crate) fn should_roll(&self, batch: &Batch, segment_bytes: u32, age_ms: i64) -> bool {
+    pub(crate) fn should_roll(
+        &self,
+        batch: &Batch,
+        (segment_bytes, age_ms): (u32, i64),
+        wall_ms: i64,
+    ) -> bool {
         if !self.fits_relative_offset(batch.last_offset()) {
             return true;
         }
@@ -81,9 +112,17 @@ impl Segment {
             return false;
         }
         let full = u64::from(self.bytes) + u64::from(batch.size_bytes()) > u64::from(segment_bytes);
-        let aged = self.first_timestamp >= 0
-            && batch.header.max_timestamp.saturating_sub(self.first_timestamp) > age_ms;
-        full || aged
+        full || self.waited_ms(batch, wall_ms) > age_ms
+    }
+
+    /// How old it is when a batch comes, ms, by its batches' timestamps if the first one has one (Kafka's
+    /// `timeWaitedForRoll`).
+    fn waited_ms(&self, batch: &Batch, wall_ms: i64) -> i64 {
+        if self.first_timestamp >= 0 {
+            batch.header.max_timestamp.saturating_sub(self.first_timestamp)
+        } else {
+            wall_ms.saturating_sub(self.created_ms)
+        }
     }
 
     /// Whether an offset can be expressed relative to the base.
@@ -102,7 +141,7 @@ impl Segment {
                 max_timestamp_before: self.max_timestamp.timestamp,
             });
         }
-        if self.first_timestamp < 0 {
+        if position == 0 {
             self.first_timestamp = batch.header.max_timestamp;
         }
         if batch.header.max_timestamp > self.max_timestamp.timestamp {

@@ -20,6 +20,8 @@ pub(crate) struct StoredSegment {
     pub(crate) synced: usize,
     /// Bytes of half a batch at the end.
     pub(crate) torn_bytes: u64,
+    /// Modification time, for tests to set, ms since the epoch.
+    pub(crate) modified_ms: i64,
 }
 
 /// The disk.
@@ -76,10 +78,12 @@ impl MemoryDisk {
     }
 
     fn replace(&mut self, segment: Offset, replaced: &[Offset]) {
-        let (base, stored, aborted) = self.cleaned.take().expect("it was written");
+        let (base, mut stored, aborted) = self.cleaned.take().expect("it was written");
         assert_eq!(base, segment);
         assert_eq!(stored.synced, stored.batches.len(), "synced before it counts");
         assert!(replaced.iter().all(|base| self.segments.contains_key(base)));
+        let last = replaced.last().and_then(|last| self.segments.get(last));
+        stored.modified_ms = last.map_or(0, |last| last.modified_ms);
         self.segments.retain(|base, _| !replaced.contains(base));
         self.segments.insert(base, stored);
         let file = FileName::TransactionIndex(TP, base);
@@ -160,6 +164,8 @@ impl DiskImage for MemoryDisk {
             next_offset: stored.batches.last().map_or(segment, |b| b.next_offset()),
             max_timestamp: -1,
             max_timestamp_offset: segment,
+            first_timestamp: stored.batches.first().map_or(-1, |b| b.header.max_timestamp),
+            modified_ms: stored.modified_ms,
         };
         for batch in &stored.batches {
             if batch.header.max_timestamp > summary.max_timestamp {

@@ -104,7 +104,7 @@ impl Log {
             base: segment.base,
             end: segment.next_offset - 1,
             bytes: segment.bytes,
-            max_timestamp: segment.max_timestamp.timestamp,
+            max_timestamp: segment.largest_timestamp(),
             epochs: epochs.entries().to_vec(),
             indexes: RemoteIndexes::default(),
         })

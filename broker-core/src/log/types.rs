@@ -3,7 +3,9 @@
 use crate::error::ErrorCode;
 use crate::ids::{LeaderEpoch, Offset};
 use crate::plant::Plant;
+use crate::protocol::InvalidRecords;
 use crate::records::Records;
+use std::sync::Arc;
 
 /// Who appends to a leader's log (Kafka's `AppendOrigin`; replication has its own method).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,17 +52,29 @@ pub struct Appended {
 }
 
 /// Why nothing was appended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AppendError {
-    /// Larger than `max.message.bytes` or than a segment.
+    /// Larger than `max.message.bytes`.
     MessageTooLarge {
+        /// Size of the batch, bytes.
+        bytes: u32,
+    },
+    /// Larger than a segment (Kafka's `RecordBatchTooLargeException`).
+    BatchTooLarge {
         /// Size of the batch, bytes.
         bytes: u32,
     },
     /// A header field contradicts another one, or is not allowed here.
     InvalidRecord(&'static str),
-    /// A producer has set the timestamp type that only brokers may set.
+    /// The batch's header has a time that is too far from the broker's clock.
     InvalidTimestamp,
+    /// Some records are not to be had, so the batch is not (Kafka's `RecordValidationException`).
+    InvalidRecords {
+        /// `INVALID_TIMESTAMP` or `INVALID_RECORD`.
+        error: ErrorCode,
+        /// Which ones.
+        told: Arc<InvalidRecords>,
+    },
     /// A sequence is missing between the last batch of the producer and this one.
     OutOfOrderSequence {
         /// Producer.
@@ -104,8 +118,10 @@ impl AppendError {
     pub fn error_code(&self) -> ErrorCode {
         match self {
             Self::MessageTooLarge { .. } => ErrorCode::MessageTooLarge,
+            Self::BatchTooLarge { .. } => ErrorCode::RecordListTooLarge,
             Self::InvalidRecord(_) => ErrorCode::InvalidRecord,
             Self::InvalidTimestamp => ErrorCode::InvalidTimestamp,
+            Self::InvalidRecords { error, .. } => *error,
             Self::OutOfOrderSequence { .. } => ErrorCode::OutOfOrderSequenceNumber,
             Self::InvalidProducerEpoch { .. } => ErrorCode::InvalidProducerEpoch,
             Self::InvalidTxnState { .. } => ErrorCode::InvalidTxnState,

@@ -14,7 +14,7 @@ pub struct SegmentView {
     pub bytes: u32,
     /// Largest timestamp in it, ms since the epoch, `-1` = none.
     pub max_timestamp: i64,
-    /// The timestamp from which its age is counted, `-1` while it is not known.
+    /// The timestamp from which its age is counted: its first batch's, `-1` where that has none.
     pub first_timestamp: i64,
 }
 

@@ -56,7 +56,7 @@ pub struct ProduceResponse {
 }
 
 /// Outcome for one partition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProducePartitionResponse {
     /// Partition.
     pub tp: TopicPartition,
@@ -70,6 +70,17 @@ pub struct ProducePartitionResponse {
     pub log_start_offset: Offset,
     /// Present when the leader is another one.
     pub current_leader: Option<LeaderAndEpoch>,
+    /// Present when single records are the reason.
+    pub invalid: Option<Arc<InvalidRecords>>,
+}
+
+/// Records for which a batch was refused, from version 8 on (KIP-467).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidRecords {
+    /// What is said of the batch.
+    pub message: Arc<str>,
+    /// Index in the batch of each such record, and what is wrong with it.
+    pub records: Vec<(i32, Arc<str>)>,
 }
 
 impl ProducePartitionResponse {
@@ -83,6 +94,7 @@ impl ProducePartitionResponse {
             log_append_time_ms: -1,
             log_start_offset: NO_OFFSET,
             current_leader: None,
+            invalid: None,
         }
     }
 }

@@ -6,7 +6,7 @@ use super::purgatory::DelayedProduce;
 use super::{ReplicaManager, deadline, is_internal};
 use crate::error::ErrorCode;
 use crate::ids::{DiskOpId, NO_OFFSET, Offset, TopicPartition};
-use crate::log::{AppendContext, Appended, Origin};
+use crate::log::{AppendContext, AppendError, Appended, Origin};
 use crate::plant::{Plant, planted};
 use crate::protocol::{
     Acks, LeaderAndEpoch, ProducePartition, ProducePartitionResponse, ProduceRequest,
@@ -14,6 +14,7 @@ use crate::protocol::{
 use crate::records::Records;
 use crate::seam::{DiskError, DiskOpKind, DiskResult, Exit, TraceEvent};
 use crate::step::{Owner, ReplyTo, Step};
+use std::sync::Arc;
 
 /// Who appends as a leader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,6 +140,7 @@ impl ReplicaManager {
             log_append_time_ms: appended.log_append_time_ms,
             log_start_offset: self.partition(slot).map_or(NO_OFFSET, |p| p.log.log_start_offset()),
             current_leader: None,
+            invalid: None,
         };
         self.purgatory.expect(produce, index, answer, appended.last_offset + 1);
         if appended.duplicate {
@@ -190,7 +192,9 @@ impl ReplicaManager {
         }
         if acks == Acks::All && partition.is_under_min_isr() {
             step.trace(TraceEvent::Mark("not-enough-replicas"));
-            return Err(refused(ErrorCode::NotEnoughReplicas));
+            let log_start_offset = partition.log.log_start_offset();
+            let refused = refused(ErrorCode::NotEnoughReplicas);
+            return Err(ProducePartitionResponse { log_start_offset, ..refused });
         }
         let context = AppendContext {
             wall_ms: step.wall_ms,
@@ -201,12 +205,13 @@ impl ReplicaManager {
             },
             plant,
         };
+        let log_start = partition.log.log_start_offset();
         let appended =
             partition.log.append_as_leader(&data.records, context, ops).map_err(|error| {
                 if error.error_code() == ErrorCode::OutOfOrderSequenceNumber {
                     step.trace(TraceEvent::Mark("out-of-order-sequence"));
                 }
-                refused(error.error_code())
+                not_appended(tp, &error, log_start)
             })?;
         Ok((slot, appended))
     }
@@ -277,8 +282,10 @@ impl ReplicaManager {
         let Some(partition) = partitions.get_mut(slot as usize).and_then(Option::as_mut) else {
             return Ok(false);
         };
-        let appended =
-            partition.log.append_as_follower(records, ops).map_err(|error| error.error_code())?;
+        let appended = partition
+            .log
+            .append_as_follower(records, step.wall_ms, ops)
+            .map_err(|error| error.error_code())?;
         if appended.records.is_empty() {
             return Ok(false);
         }
@@ -465,6 +472,23 @@ impl ReplicaManager {
         self.log_dir_failed = Some(error);
         step.effects.exit = Some(Exit::LogDirFailed(error));
     }
+}
+
+/// What a producer is told. The log's start comes along unless the batch is too large, as in Kafka's
+/// `ReplicaManager.appendRecordsToLeader`.
+#[cold]
+fn not_appended(
+    tp: TopicPartition,
+    error: &AppendError,
+    log_start_offset: Offset,
+) -> ProducePartitionResponse {
+    let refused = ProducePartitionResponse::refused(tp, error.error_code());
+    let invalid = match error {
+        AppendError::MessageTooLarge { .. } | AppendError::BatchTooLarge { .. } => return refused,
+        AppendError::InvalidRecords { told, .. } => Some(Arc::clone(told)),
+        _ => None,
+    };
+    ProducePartitionResponse { log_start_offset, invalid, ..refused }
 }
 
 impl Acks {

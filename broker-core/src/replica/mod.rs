@@ -236,7 +236,12 @@ impl ReplicaManager {
         let Self { partitions, eligible, .. } = self;
         let Some(partition) = partitions[slot as usize].as_mut() else { return };
         let before = partition.high_watermark;
-        if !partition.advance_high_watermark(step.now, lag_max, |id| eligible.contains_key(&id)) {
+        // as `Partition.isReplicaIsrEligible`: who has fetched as another registration could not join (KIP-903)
+        let may_join = |follower: &Follower| {
+            let registered = eligible.get(&follower.id);
+            registered.is_some_and(|epoch| [-1, *epoch].contains(&follower.broker_epoch))
+        };
+        if !partition.advance_high_watermark(step.now, lag_max, may_join) {
             return;
         }
         debug_assert!(partition.high_watermark > before, "a high watermark never goes back");

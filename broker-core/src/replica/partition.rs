@@ -209,13 +209,13 @@ impl Partition {
     }
 
     /// Moves the leader's high watermark to the smallest log end that counts. `lag_max` is
-    /// `replica.lag.time.max.ms`; `eligible` says whether a replica outside the ISR could join.
+    /// `replica.lag.time.max.ms`; `eligible` says whether a follower outside the ISR could join.
     /// Returns whether it moved.
     pub(crate) fn advance_high_watermark(
         &mut self,
         now: Instant,
         lag_max: Duration,
-        eligible: impl Fn(NodeId) -> bool,
+        eligible: impl Fn(&Follower) -> bool,
     ) -> bool {
         // KAFKA-15583: below min ISR nothing becomes committed (ISR-02).
         if self.is_under_min_isr() && !planted(self.plant, Plant::HighWatermarkBelowMinIsr) {
@@ -231,7 +231,7 @@ impl Partition {
             let joins_soon = || {
                 follower.is_caught_up(end, now, lag_max)
                     && follower.log_end != NO_OFFSET
-                    && eligible(follower.id)
+                    && eligible(follower)
             };
             let counts = if planted(self.plant, Plant::ProposedIsrCounts) {
                 lead.pending_isr.as_ref().unwrap_or(&lead.isr).contains(&follower.id)

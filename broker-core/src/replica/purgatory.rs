@@ -26,7 +26,7 @@ pub(super) struct DelayedProduce {
     orphaned: bool,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Part {
     answer: Option<ProducePartitionResponse>,
     required: Offset,
@@ -299,7 +299,7 @@ impl ReplicaManager {
     }
 
     fn answer_produce(&mut self, step: &mut Step<'_>, delayed: DelayedProduce) {
-        let partitions: Vec<_> = delayed.parts.iter().filter_map(|part| part.answer).collect();
+        let partitions: Vec<_> = delayed.parts.into_iter().filter_map(|part| part.answer).collect();
         match delayed.origin {
             AppendOrigin::Coordinator(token) => {
                 let error = partitions.first().map_or(ErrorCode::UnknownServerError, |p| p.error);

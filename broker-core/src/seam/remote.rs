@@ -107,7 +107,7 @@ pub struct RemoteSegment {
     pub end: Offset,
     /// Bytes of its records.
     pub bytes: u32,
-    /// Largest timestamp, ms since the epoch.
+    /// Largest timestamp, ms since the epoch; where no batch has one, when the segment was changed last.
     pub max_timestamp: i64,
     /// The log's leader epochs up to the segment's end, those before the segment included.
     pub epochs: Vec<EpochEntry>,

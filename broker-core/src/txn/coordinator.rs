@@ -310,7 +310,7 @@ fn log_error(error: ErrorCode) -> ErrorCode {
     match error {
         ErrorCode::None => ErrorCode::None,
         ErrorCode::NotLeaderOrFollower | ErrorCode::KafkaStorageError => ErrorCode::NotCoordinator,
-        ErrorCode::MessageTooLarge => ErrorCode::UnknownServerError,
+        ErrorCode::MessageTooLarge | ErrorCode::RecordListTooLarge => ErrorCode::UnknownServerError,
         _ => ErrorCode::CoordinatorNotAvailable,
     }
 }

@@ -5,13 +5,14 @@ use super::segment::load_index;
 use super::store::Store;
 use super::walk::{Walk, WalkError};
 use bytes::Bytes;
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 use stormglass_broker_core::ids::{Offset, TopicPartition};
-use stormglass_broker_core::records::Batch;
+use stormglass_broker_core::records::{BATCH_OVERHEAD, Batch};
 use stormglass_broker_core::seam::{DiskImage, FileName, ScanEnd, SegmentSummary};
 
 /// Bytes read at a time by a scan.
@@ -100,7 +101,7 @@ impl Store {
         Some((log.path.clone(), segment.size()))
     }
 
-    /// The end of the segment is found behind its last index entry; nothing else is read.
+    /// The end of the segment is found behind its last index entry; beside that, only its first header is read.
     fn summarize(&self, tp: TopicPartition, base: Offset) -> io::Result<SegmentSummary> {
         let Some((dir, size)) = self.log_file(tp, base) else { return Ok(empty(base)) };
         let file = File::open(dir.join(segment_name(base, "log")))?;
@@ -118,6 +119,8 @@ impl Store {
             next_offset,
             max_timestamp: max.timestamp,
             max_timestamp_offset: max.offset,
+            first_timestamp: first_timestamp(&file, size)?,
+            modified_ms: modified_ms(&file.metadata()?),
         })
     }
 
@@ -159,6 +162,25 @@ impl Store {
     }
 }
 
+/// Largest timestamp of the first batch, ms since the epoch; `-1` where no whole one is.
+fn first_timestamp(file: &File, size: u64) -> io::Result<i64> {
+    let first = Walk::new(file, size, 0, BATCH_OVERHEAD as usize).head()?;
+    Ok(first.map_or(-1, |head| head.max_timestamp))
+}
+
+/// When a file was changed last, ms since the epoch; 0 where the file system does not say.
+fn modified_ms(file: &Metadata) -> i64 {
+    let since = file.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+    since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
 fn empty(base: Offset) -> SegmentSummary {
-    SegmentSummary { bytes: 0, next_offset: base, max_timestamp: -1, max_timestamp_offset: base }
+    SegmentSummary {
+        bytes: 0,
+        next_offset: base,
+        max_timestamp: -1,
+        max_timestamp_offset: base,
+        first_timestamp: -1,
+        modified_ms: 0,
+    }
 }

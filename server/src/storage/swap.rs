@@ -6,12 +6,14 @@
 //! 2. The segments that it replaces are deleted.
 //! 3. Its files get their names, the `.log` last: until then a starting process does 2 and 3 again.
 //!
-//! As in Kafka, nothing waits for the volume in between: the file system's journal keeps the order.
+//! As in Kafka, nothing waits for the volume in between: the file system's journal keeps the order. Before all that
+//! the cleaned `.log` gets the modification time of the last segment that it replaces, as retention by age goes by it
+//! where records have no timestamps.
 
 use super::layout::{CLEANED, SWAP, segment_base, segment_name};
 use super::segment::{HEAD_CHUNK, SEGMENT_FILES};
 use super::walk::{Walk, WalkError};
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use stormglass_broker_core::ids::Offset;
@@ -72,8 +74,18 @@ fn finishing_acts(dir: &Path, base: Offset, replaced: &[Offset]) -> Vec<Act> {
 
 /// Does all of it.
 pub(super) fn carry_out(dir: &Path, base: Offset, replaced: &[Offset]) -> io::Result<()> {
+    keep_modification_time(dir, base, replaced)?;
     acts(dir, base, replaced).iter().try_for_each(Act::carry_out)?;
     drop_empty_txn_index(dir, base)
+}
+
+/// Cleaning makes nothing younger (Kafka's `Cleaner.cleanSegments`).
+fn keep_modification_time(dir: &Path, base: Offset, replaced: &[Offset]) -> io::Result<()> {
+    let Some(last) = replaced.last() else { return Ok(()) };
+    let known = fs::metadata(dir.join(segment_name(*last, "log"))).and_then(|last| last.modified());
+    let Ok(modified) = known else { return Ok(()) };
+    let cleaned = dir.join(segment_name(base, "log") + CLEANED);
+    OpenOptions::new().append(true).open(cleaned)?.set_modified(modified)
 }
 
 /// An index of aborted transactions replaces that of the old segment even when it is empty; then

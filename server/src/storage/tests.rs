@@ -16,6 +16,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
+use std::time::{Duration, UNIX_EPOCH};
 use stormglass_broker_core::ids::{DiskOpId, Offset, TopicId, TopicPartition};
 use stormglass_broker_core::records::{Batch, Body, Record, Records};
 use stormglass_broker_core::seam::{
@@ -457,12 +458,18 @@ fn cleaned() -> (Rig, [Arc<Batch>; 2], Bytes) {
 #[test]
 fn a_cleaned_segment_takes_the_place_of_those_it_was_made_from() {
     let (mut rig, kept, aborted) = cleaned();
+    let day = UNIX_EPOCH + Duration::from_secs(86_400);
+    let last = fs::OpenOptions::new().append(true).open(rig.file(6)).unwrap();
+    last.set_modified(day).unwrap();
     let kind = DiskOpKind::ReplaceSegments { tp: TP, segment: 0, replaced: vec![0, 6] };
     rig.store.submit(DiskOp { id: DiskOpId(2), kind });
     for _ in 0..2 {
         assert_eq!(rig.store.segments(TP), [0, 12]);
         assert_eq!(rig.read(0, 0, 99, 1 << 20).batches(), kept);
-        assert_eq!(rig.store.summary(TP, 0).next_offset, kept[1].next_offset());
+        let summary = rig.store.summary(TP, 0);
+        assert_eq!(summary.next_offset, kept[1].next_offset());
+        assert_eq!(summary.first_timestamp, kept[0].header.max_timestamp);
+        assert_eq!(summary.modified_ms, 86_400_000, "cleaning makes nothing younger");
         let index = FileName::TransactionIndex(TP, 0);
         assert_eq!(rig.store.file(&index), Some(aborted.clone()));
         rig.reopen();

@@ -533,6 +533,7 @@ impl<C: Client> Mock<C> {
                 log_append_time_ms: -1,
                 log_start_offset: log.start,
                 current_leader,
+                invalid: None,
             });
         }
         self.produced.push(seen);

@@ -65,12 +65,15 @@ impl Store {
         replaced: &[Offset],
         cuts: &mut Vec<Cut>,
     ) {
+        let last = replaced.last().and_then(|last| self.segment(tp, *last));
+        let modified_ms = last.map_or(0, |last| last.modified_ms);
         self.delete_segments(tp, replaced, cuts);
         let Some(log) = self.log_mut(tp) else { return };
         let Some(Cleaned { segment: mut cleaned, aborted }) = log.cleaned.take() else { return };
         let at = log.segments.partition_point(|segment| segment.base < base);
         debug_assert!(cleaned.base == base && find(&log.segments, base).is_none());
         let keeps = (!aborted.is_empty()).then_some(aborted);
+        cleaned.modified_ms = modified_ms;
         cleaned.content.seal(&mut self.dictionary);
         let log = self.log_mut(tp).expect("found above");
         log.segments.insert(at, cleaned);

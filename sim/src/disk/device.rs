@@ -70,6 +70,8 @@ pub(super) struct PendingFile {
 #[derive(Debug)]
 pub struct Disk {
     config: DiskConfig,
+    /// Wall clock at time zero, ms since the epoch, for the times at which files were changed.
+    wall_epoch_ms: i64,
     pub(crate) store: Store,
     pub(super) cache: PageCache,
     pub(super) volumes: Volumes,
@@ -116,7 +118,19 @@ impl Disk {
             extents: Vec::new(),
             cuts: Vec::new(),
             config,
+            wall_epoch_ms: 0,
         }
+    }
+
+    /// The same with the wall clock at time zero, ms since the epoch.
+    #[must_use]
+    pub fn with_wall_epoch_ms(mut self, wall_epoch_ms: i64) -> Self {
+        self.wall_epoch_ms = wall_epoch_ms;
+        self
+    }
+
+    fn wall_ms(&self, now_ns: u64) -> i64 {
+        self.wall_epoch_ms.saturating_add(i64::try_from(now_ns / 1_000_000).unwrap_or(i64::MAX))
     }
 
     /// Starts an operation.
@@ -160,7 +174,8 @@ impl Disk {
             }
             DiskOpKind::Sync { tp, segment } => (self.sync(now_ns, tp, segment), DiskResult::Done),
             DiskOpKind::Truncate { tp, to } => {
-                self.store.truncate(tp, to, &mut self.cuts);
+                let wall_ms = self.wall_ms(now_ns);
+                self.store.truncate((tp, to), wall_ms, &mut self.cuts);
                 self.rot_ends(tp, to);
                 self.cut(now_ns)
             }
@@ -394,7 +409,8 @@ impl Disk {
             let at_ns = self.store.confirm_append(log, now_ns, now_ns);
             return (at_ns, DiskResult::Failed(DiskError::Full));
         }
-        let extent = self.store.append(log, segment, records.into_batches());
+        let wall_ms = self.wall_ms(now_ns);
+        let extent = self.store.append(log, segment, wall_ms, records.into_batches());
         self.append_bytes += size;
         self.cache.append(now_ns, extent.file, extent.from, extent.to);
         let free_ns = self.with_flusher(|flusher, target| {

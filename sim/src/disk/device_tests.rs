@@ -80,6 +80,30 @@ fn the_page_cache_takes_appends_and_serves_tail_reads_at_once() {
 }
 
 #[test]
+fn a_file_says_when_it_was_changed_last_and_a_cleaned_one_when_those_that_it_replaces_were() {
+    let mut disk = disk(config()).with_wall_epoch_ms(1000);
+    let batches = Maker::new(Shape::default()).batches(6);
+    let seen = |disk: &Disk, segment| {
+        let summary = disk.summary(tp(0), segment);
+        (summary.first_timestamp, summary.modified_ms)
+    };
+    let first = |at: usize| batches[at].header.max_timestamp;
+    append(&mut disk, 0, 0, batches[..1].to_vec());
+    append(&mut disk, 2 * MS, 0, batches[1..2].to_vec());
+    append(&mut disk, 5 * MS, 2 * 16, batches[2..5].to_vec());
+    assert_eq!([seen(&disk, 0), seen(&disk, 2 * 16)], [(first(0), 1002), (first(2), 1005)]);
+    submit(&mut disk, 7 * MS, DiskOpKind::Truncate { tp: tp(0), to: 4 * 16 });
+    assert_eq!([seen(&disk, 0), seen(&disk, 2 * 16)], [(first(0), 1002), (first(2), 1007)]);
+    append(&mut disk, 8 * MS, 4 * 16, batches[4..].to_vec());
+    let records = Records::new(batches[1..3].to_vec());
+    let kept = DiskOpKind::AppendCleaned { tp: tp(0), segment: 0, records };
+    submit(&mut disk, 9 * MS, kept);
+    let replaced = vec![0, 2 * 16];
+    submit(&mut disk, 9 * MS, DiskOpKind::ReplaceSegments { tp: tp(0), segment: 0, replaced });
+    assert_eq!([seen(&disk, 0), seen(&disk, 4 * 16)], [(first(1), 1007), (first(4), 1008)]);
+}
+
+#[test]
 fn the_first_batch_may_exceed_the_limit_but_no_other() {
     let mut disk = disk(config());
     append(&mut disk, 0, 0, Maker::new(Shape::default()).batches(10));

@@ -45,6 +45,8 @@ impl DiskImage for Disk {
                 next_offset: segment,
                 max_timestamp: -1,
                 max_timestamp_offset: segment,
+                first_timestamp: -1,
+                modified_ms: 0,
             };
         };
         SegmentSummary {
@@ -52,6 +54,8 @@ impl DiskImage for Disk {
             next_offset: found.next_offset(),
             max_timestamp: found.max_timestamp,
             max_timestamp_offset: found.max_timestamp_offset,
+            first_timestamp: self.store.first_timestamp(found),
+            modified_ms: found.modified_ms,
         }
     }
 

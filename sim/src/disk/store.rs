@@ -54,6 +54,8 @@ pub(crate) struct Segment {
     pub(crate) torn: u64,
     pub(crate) max_timestamp: i64,
     pub(crate) max_timestamp_offset: Offset,
+    /// Wall clock of its last append or cut, ms since the epoch.
+    pub(super) modified_ms: i64,
 }
 
 /// A partition's log.
@@ -118,6 +120,7 @@ impl Segment {
             torn: 0,
             max_timestamp: -1,
             max_timestamp_offset: base,
+            modified_ms: 0,
         }
     }
 
@@ -266,11 +269,18 @@ impl Store {
         log.appended_ns
     }
 
+    /// Largest timestamp of a segment's first batch, ms; `-1` when there is none.
+    pub(super) fn first_timestamp(&self, segment: &Segment) -> i64 {
+        let first = segment.content.batches_from(segment.base, &self.dictionary).next();
+        first.map_or(-1, |found| found.max_timestamp())
+    }
+
     /// Appends to a segment, made when absent; where the bytes went.
     pub(crate) fn append(
         &mut self,
         LogIndex(at): LogIndex,
         base: Offset,
+        wall_ms: i64,
         batches: impl Iterator<Item = Arc<Batch>>,
     ) -> Extent {
         let log = self.logs[at].as_mut().expect("the log was located");
@@ -287,6 +297,7 @@ impl Store {
             segment.saw(batch.header.max_timestamp, batch.last_offset());
             segment.content.push(batch, &mut self.dictionary);
         }
+        segment.modified_ms = wall_ms;
         let to = segment.bytes();
         self.used_bytes[log.volume] += to - from;
         Extent { volume: log.volume, file: segment.file, from, to, len: to }
@@ -388,7 +399,12 @@ impl Store {
     }
 
     /// Cuts a log as [`stormglass_broker_core::seam::DiskOpKind::Truncate`] says.
-    pub(crate) fn truncate(&mut self, tp: TopicPartition, to: Offset, cuts: &mut Vec<Cut>) {
+    pub(crate) fn truncate(
+        &mut self,
+        (tp, to): (TopicPartition, Offset),
+        wall_ms: i64,
+        cuts: &mut Vec<Cut>,
+    ) {
         let Some(at) = self.index.get(tp) else { return };
         let log = self.logs[at].as_mut().expect("the index names logs that exist");
         log.lost_from = None;
@@ -405,6 +421,7 @@ impl Store {
             let before = segment.len();
             if segment.torn > 0 || segment.next_offset() > to {
                 segment.truncate(to, &self.dictionary);
+                segment.modified_ms = wall_ms;
                 *used -= before - segment.len();
                 cuts.push((segment.file, segment.len(), before));
             }
@@ -579,6 +596,7 @@ impl Store {
             open(log, run.base_offset, at, &mut self.owners, &mut self.dictionary);
             let segment = log.segments.last_mut().expect("opened above");
             segment.saw(run.timestamp_ms(count - 1), run.next_offset() - 1);
+            segment.modified_ms = run.timestamp_ms(count - 1);
             segment.content.push_run(run);
             segment.durable = segment.bytes();
             self.used_bytes[log.volume] += segment.bytes();
@@ -632,7 +650,7 @@ mod tests {
         let mut store = Store::new(1);
         let (log, _) = store.locate(tp(0));
         let batches = Maker::new(Shape::default()).batches(192);
-        let extent = store.append(log, 0, batches.into_iter());
+        let extent = store.append(log, 0, 0, batches.into_iter());
         let mib = 1 << 20;
         // the second MiB arrives first
         store.written_back(extent.file, 2 * mib, 0);

@@ -491,7 +491,7 @@ fn build_node(
         life: 0,
         powered: true,
         paused_until_ns: 0,
-        disk: Disk::new(disk, streams, number),
+        disk: Disk::new(disk, streams, number).with_wall_epoch_ms(WALL_EPOCH_MS),
         recovery_permille: recovery_permille(&node.host, &plan.model).map_err(setup_error)?,
         cpu: Cpu::new(cpu),
         profile: CostProfile::new(&plan.model, node.host.cpu_speed_permille)

@@ -104,7 +104,7 @@ pub(crate) fn encode(
     let by_id = call.version >= 13;
     let mut all = response.partitions.clone();
     if let Aside::Refused(refused) = &call.aside {
-        all.extend(refused);
+        all.extend(refused.iter().cloned());
     }
     out.by_topic(
         &all,
@@ -139,8 +139,14 @@ fn write_partition(
         out.i64(partition.log_start_offset);
     }
     if version >= 8 {
-        out.array_len(0); // errors of single records
-        out.nullable_string(None); // error message
+        let told = partition.invalid.as_deref();
+        let records = told.map(|told| told.records.as_slice()).unwrap_or_default();
+        out.array(records.iter(), |out, (index, why)| {
+            out.i32(*index);
+            out.nullable_string(Some(why));
+            out.no_tags();
+        });
+        out.nullable_string(told.map(|told| &*told.message));
     }
     let leader = partition.current_leader.filter(|_| version >= 10);
     out.tags(leader.into_iter().map(|leader| (0, current_leader(leader))).collect());

@@ -10,10 +10,11 @@ use stormglass_broker_core::ids::{NodeId, TopicId, TopicPartition};
 use stormglass_broker_core::protocol::{
     AbortedTransaction, CommittedOffset, ConfigEntry, ConfigSource, CreateTopicsResponse,
     CreatedTopic, ElectLeadersResponse, EpochEndOffset, FetchPartitionResponse, FetchResponse,
-    FindCoordinatorResponse, FoundCoordinator, InitProducerIdResponse, LeaderAndEpoch,
-    ListOffsetsPartitionResponse, ListOffsetsResponse, MetadataPartition, MetadataResponse,
-    MetadataTopic, OffsetCommitResponse, OffsetFetchGroupResponse, OffsetFetchResponse,
-    OffsetForLeaderEpochResponse, ProducePartitionResponse, ProduceResponse, Response, SnapshotId,
+    FindCoordinatorResponse, FoundCoordinator, InitProducerIdResponse, InvalidRecords,
+    LeaderAndEpoch, ListOffsetsPartitionResponse, ListOffsetsResponse, MetadataPartition,
+    MetadataResponse, MetadataTopic, OffsetCommitResponse, OffsetFetchGroupResponse,
+    OffsetFetchResponse, OffsetForLeaderEpochResponse, ProducePartitionResponse, ProduceResponse,
+    Response, SnapshotId,
 };
 use stormglass_broker_core::records::Records;
 
@@ -113,12 +114,16 @@ fn produced(reader: &mut Reader, topic: TopicId) -> Read<ProducePartitionRespons
         log_append_time_ms: reader.i64()?,
         log_start_offset: reader.i64()?,
         current_leader: None,
+        invalid: None,
     };
-    reader.array(|reader| {
-        let (_index, _message) = (reader.i32()?, reader.nullable_string()?);
-        reader.skip_tags()
+    let records = reader.array(|reader| {
+        let told = (reader.i32()?, reader.nullable_string()?.unwrap_or_default());
+        reader.skip_tags()?;
+        Ok(told)
     })?;
-    let _message = reader.nullable_string()?;
+    let message = reader.nullable_string()?.unwrap_or_default();
+    partition.invalid =
+        (!records.is_empty()).then(|| Arc::new(InvalidRecords { message, records }));
     reader.tags(|tag, field| {
         if tag == 0 {
             partition.current_leader = Some(current_leader(field)?);

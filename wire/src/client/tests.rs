@@ -15,7 +15,7 @@ use stormglass_broker_core::protocol::{
     CreateTopicsResponse, CreatedTopic, ElectLeadersRequest, ElectLeadersResponse, ElectionKind,
     EpochEndOffset, FetchPartition, FetchPartitionResponse, FetchRequest, FetchResponse,
     FindCoordinatorRequest, FindCoordinatorResponse, FoundCoordinator, HeartbeatRequest,
-    InitProducerIdRequest, InitProducerIdResponse, IsolationLevel, LeaderAndEpoch,
+    InitProducerIdRequest, InitProducerIdResponse, InvalidRecords, IsolationLevel, LeaderAndEpoch,
     ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse, MetadataPartition,
     MetadataRequest, MetadataResponse, MetadataTopic, NewTopic, OffsetCommitRequest,
     OffsetCommitResponse, OffsetFetchGroup, OffsetFetchGroupResponse, OffsetFetchRequest,
@@ -73,7 +73,12 @@ fn records_come_and_go() {
         log_start_offset: 3,
         ..ProducePartitionResponse::refused(tp(1, 0), ErrorCode::None)
     };
-    let partitions = vec![done, refused];
+    let told = InvalidRecords { message: "no".into(), records: vec![(3, "too old".into())] };
+    let invalid = ProducePartitionResponse {
+        invalid: Some(Arc::new(told)),
+        ..ProducePartitionResponse::refused(tp(2, 4), ErrorCode::InvalidTimestamp)
+    };
+    let partitions = vec![done, refused, invalid];
     answered(&call, Response::Produce(ProduceResponse { partitions, throttle_ms: 4 }));
 }
 

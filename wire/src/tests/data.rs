@@ -13,8 +13,8 @@ use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::{NodeId, TopicId, TopicPartition};
 use stormglass_broker_core::protocol::{
     AbortedTransaction, Acks, EpochEndOffset, FetchPartition, FetchPartitionResponse, FetchRequest,
-    FetchResponse, InitProducerIdRequest, InitProducerIdResponse, IsolationLevel, LeaderAndEpoch,
-    ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse,
+    FetchResponse, InitProducerIdRequest, InitProducerIdResponse, InvalidRecords, IsolationLevel,
+    LeaderAndEpoch, ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse,
     OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, OffsetSpec, ProducePartition,
     ProducePartitionResponse, ProduceRequest, ProduceResponse, Request, Response, SnapshotId,
     TransactionRules, TransactionalProduceRequest,
@@ -103,6 +103,7 @@ proptest! {
                 log_append_time_ms: 12,
                 log_start_offset: 3,
                 current_leader,
+                invalid: None,
             };
             let partitions = parts.iter().map(|(tp, _)| outcome(tp)).collect();
             let response = Response::Produce(ProduceResponse { partitions, throttle_ms: 9 });
@@ -374,10 +375,34 @@ fn an_id_that_no_topic_has_is_named_as_such() {
             log_append_time_ms: -1,
             log_start_offset: -1,
             current_leader: None,
+            invalid: None,
         };
         let response = ProduceResponse { partitions: vec![refused], throttle_ms: 0 };
         let read: theirs::ProduceResponse = answer(&call, &Response::Produce(response));
         assert_eq!(read.responses[0].partition_responses[0].error_code, expected);
+    }
+}
+
+#[test]
+fn records_that_are_to_blame_are_named_from_version_8_on() {
+    for version in versions(ApiKey::Produce) {
+        let (_, call) = ask(ApiKey::Produce, version, &produce(&[(tp(1, 0), vec![5])], version));
+        let told = InvalidRecords { message: "no".into(), records: vec![(2, "too old".into())] };
+        let refused = ProducePartitionResponse {
+            invalid: Some(Arc::new(told)),
+            ..ProducePartitionResponse::refused(tp(1, 0), ErrorCode::InvalidTimestamp)
+        };
+        let response = ProduceResponse { partitions: vec![refused], throttle_ms: 0 };
+        let read: theirs::ProduceResponse = answer(&call, &Response::Produce(response));
+        let part = &read.responses[0].partition_responses[0];
+        let records = part.record_errors.iter();
+        let records: Vec<_> =
+            records.map(|it| (it.batch_index, it.batch_index_error_message.as_deref())).collect();
+        let message = part.error_message.as_deref();
+        match version {
+            8.. => assert_eq!((&records[..], message), (&[(2, Some("too old"))][..], Some("no"))),
+            _ => assert!(records.is_empty() && message.is_none()),
+        }
     }
 }
 

@@ -1,8 +1,10 @@
 use super::rig::{Rig, nodes};
+use crate::controller::Controller;
 use crate::error::ErrorCode;
 use crate::ids::{NodeId, TopicId, TopicPartition};
 use crate::metadata::{LeaderUpdate, MetadataRecord, PartitionChangeRecord};
 use crate::protocol::{ElectLeadersRequest, ElectionKind, Placement, Request, Response};
+use crate::time::{Duration, Instant};
 
 fn automatic(partitions: i32, replication_factor: i16) -> Placement {
     Placement::Automatic { partitions, replication_factor }
@@ -174,6 +176,37 @@ fn leaders_move_back_by_themselves_after_the_interval() {
         rig.beat(2);
     }
     assert_eq!(rig.state(tp).0, 1);
+}
+
+/// So in Kafka's `PeriodicTaskControlManager`: others have a turn in between, and the next interval is not waited for.
+#[test]
+fn more_leaderships_than_one_look_gives_back_are_given_back_at_once() {
+    let mut rig = Rig::with_brokers(2);
+    let placement = Placement::Manual(vec![nodes(&[1, 2]); 1001]);
+    let topic = rig.create("t", placement, &[]).unwrap();
+    rig.controller.server.leader_imbalance_per_broker_percentage = 0;
+    rig.act(|controller, step, raft| {
+        for partition in 0..1001 {
+            let mut change = PartitionChangeRecord::new(TopicPartition::new(topic, partition));
+            change.leader = LeaderUpdate::Elected(NodeId(2));
+            controller.stage(MetadataRecord::PartitionChange(change));
+        }
+        controller.submit(step, raft);
+    });
+    rig.settle();
+    let look = |rig: &mut Rig, after: Duration| {
+        rig.solo.now += after.as_nanos();
+        rig.controller.active.as_mut().unwrap().balance_at = Instant::from_nanos(rig.solo.now);
+        rig.act(Controller::on_timer);
+        rig.settle();
+        let next = rig.controller.active.as_ref().unwrap().balance_at;
+        let image = rig.controller.image();
+        let missed = image.partitions().filter(|(_, p)| p.leader == Some(NodeId(2))).count();
+        (missed, next.since(Instant::from_nanos(rig.solo.now)))
+    };
+    let (soon, interval) = (Duration::from_millis(10), Duration::from_millis(300_000));
+    assert_eq!(look(&mut rig, Duration::ZERO), (1, soon));
+    assert_eq!(look(&mut rig, soon), (0, interval));
 }
 
 #[test]

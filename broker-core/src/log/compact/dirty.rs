@@ -59,7 +59,8 @@ impl Log {
         let before = self.segments.range(..first);
         let dirty = || self.segments.range(first..).take_while(|segment| segment.base < upto);
         let bytes = |segment: &Segment| u64::from(segment.bytes);
-        let oldest = dirty().map(oldest_known_timestamp).filter(|timestamp| *timestamp > 0).min();
+        let firsts = dirty().map(|segment| segment.first_timestamp);
+        let oldest = firsts.filter(|timestamp| *timestamp > 0).min();
         let lag_max_ms = config.max_lag_ms.max(config.min_lag_ms);
         Some(Dirty {
             from,
@@ -87,7 +88,7 @@ impl Log {
         if config.min_lag_ms > 0 {
             let youngest = wall_ms.saturating_sub(config.min_lag_ms);
             let old = self.segments.range(self.segment_floor(from)..);
-            let young = old.into_iter().find(|s| s.max_timestamp.timestamp > youngest);
+            let young = old.into_iter().find(|s| s.largest_timestamp() > youngest);
             bound = young.map_or(bound, |segment| bound.min(segment.base));
         }
         self.segments[self.segment_floor(bound)].base
@@ -115,15 +116,5 @@ impl Log {
             }
         }
         groups
-    }
-}
-
-/// When the age of a segment is counted from. Of a segment that was not read since the process
-/// began the first timestamp is not known: its largest one is taken, so that it becomes overdue
-/// late, by no more than the time that it covers, rather than never.
-fn oldest_known_timestamp(segment: &Segment) -> i64 {
-    match segment.first_timestamp {
-        -1 => segment.max_timestamp.timestamp,
-        first => first,
     }
 }

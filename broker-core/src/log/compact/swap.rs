@@ -58,6 +58,8 @@ impl Log {
         let first = self.segment_floor(base);
         debug_assert!(self.segments[first].base == base && replaced.first() == Some(&base));
         with.start_bytes = self.segments[first].start_bytes;
+        // cleaning makes nothing younger (Kafka's `Cleaner.cleanSegments`)
+        with.modified_ms = self.segments[first + replaced.len() - 1].modified_ms;
         with.index.seal();
         self.segments.drain(first..first + replaced.len());
         self.segments.insert(first, with);

@@ -42,6 +42,28 @@ fn a_client_may_not_send_what_contradicts_itself() {
     assert!(log.append_as_leader(&Records::default(), client(1), &mut ops).is_err());
 }
 
+/// So in Kafka's `UnifiedLog.analyzeAndValidateRecords` and `append`.
+#[test]
+fn a_batch_is_bounded_for_clients_and_coordinators_and_by_the_segment_for_all() {
+    let config =
+        LogConfig { max_message_bytes: 200, segment_bytes: 300, ..LogConfig::kafka_defaults() };
+    let outcome = |config, origin, body_bytes| {
+        let context = AppendContext { origin, ..client(1) };
+        let batch = records(batch(1, body_bytes, 0));
+        let appended = log(config).append_as_leader(&batch, context, &mut Vec::new());
+        appended.err().map_or(ErrorCode::None, |error| error.error_code())
+    };
+    for origin in [Origin::Client, Origin::Coordinator] {
+        assert_eq!(outcome(config, origin, 139), ErrorCode::None);
+        assert_eq!(outcome(config, origin, 140), ErrorCode::MessageTooLarge);
+        let config = LogConfig { max_message_bytes: 400, ..config };
+        assert_eq!(outcome(config, origin, 240), ErrorCode::RecordListTooLarge);
+        assert_eq!(outcome(config, origin, 340), ErrorCode::MessageTooLarge, "that comes first");
+    }
+    assert_eq!(outcome(config, Origin::RaftLeader, 239), ErrorCode::None);
+    assert_eq!(outcome(config, Origin::RaftLeader, 240), ErrorCode::RecordListTooLarge);
+}
+
 /// What comes of a batch of records at these times, ms from the broker's clock, if they may be so far
 /// behind and ahead of it.
 fn with_times(times_ms: &[i64], (before, after): (i64, i64), max: Option<i64>) -> ErrorCode {
@@ -84,6 +106,28 @@ fn no_record_may_be_too_far_from_the_brokers_clock() {
         refused,
         "only the first has none"
     );
+}
+
+/// So in Kafka's `LogValidator.processRecordErrors` (KIP-467).
+#[test]
+fn records_with_wrong_times_are_named() {
+    let told = |config, times_ms: &[i64]| {
+        let context = AppendContext { wall_ms: 1_000_000, ..client(1) };
+        let record = |ms: &i64| Record { timestamp_delta: ms - times_ms[0], ..Record::default() };
+        let mut all: Vec<Record> = times_ms.iter().map(record).collect();
+        let batch = records(Batch::build(times_ms[0], &mut all));
+        match log(config).append_as_leader(&batch, context, &mut Vec::new()) {
+            Err(AppendError::InvalidRecords { error, told }) => {
+                assert_eq!(error, ErrorCode::InvalidTimestamp);
+                told.records.iter().map(|(index, _)| *index).collect::<Vec<_>>()
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    let config = LogConfig { timestamp_before_max_ms: 1000, ..LogConfig::kafka_defaults() };
+    assert_eq!(told(config, &[1_000_000, 998_999, 999_000, -1, 0]), [1, 4]);
+    let defaults = LogConfig::kafka_defaults();
+    assert_eq!(told(defaults, &[1_000_000, 4_600_000, 4_600_001]), [2], "by its header");
 }
 
 /// Of a record without a key Kafka looks at nothing else; a wrong time of another one is told rather than that.
@@ -146,10 +190,10 @@ fn nothing_is_visible_before_the_disk_confirms() {
 #[test]
 fn a_completion_from_before_a_truncation_confirms_nothing_new() {
     let (mut log, mut ops) = (log(LogConfig::kafka_defaults()), Vec::new());
-    log.append_as_follower(numbered(batch(3, 10, 0), 0, 1), &mut ops).unwrap();
-    log.append_as_follower(numbered(batch(3, 10, 0), 3, 1), &mut ops).unwrap();
+    log.append_as_follower(numbered(batch(3, 10, 0), 0, 1), 0, &mut ops).unwrap();
+    log.append_as_follower(numbered(batch(3, 10, 0), 3, 1), 0, &mut ops).unwrap();
     log.truncate_to(3, &mut ops);
-    log.append_as_follower(numbered(batch(3, 10, 0), 3, 2), &mut ops).unwrap();
+    log.append_as_follower(numbered(batch(3, 10, 0), 3, 2), 0, &mut ops).unwrap();
     assert!(log.append_done(1));
     assert!(!log.append_done(2), "it has been cut (hunt seed 822872)");
     assert_eq!(log.log_end_offset(), 3, "the append of epoch 2 is still in flight");
@@ -160,9 +204,9 @@ fn a_completion_from_before_a_truncation_confirms_nothing_new() {
 #[test]
 fn an_append_that_ends_after_the_next_one_is_not_kept_once_it_is_cut() {
     let (mut log, mut ops) = (log(LogConfig::kafka_defaults()), Vec::new());
-    log.append_as_follower(numbered(batch(3, 10, 0), 0, 1), &mut ops).unwrap();
+    log.append_as_follower(numbered(batch(3, 10, 0), 0, 1), 0, &mut ops).unwrap();
     log.truncate_to(0, &mut ops);
-    log.append_as_follower(numbered(batch(3, 10, 0), 0, 2), &mut ops).unwrap();
+    log.append_as_follower(numbered(batch(3, 10, 0), 0, 2), 0, &mut ops).unwrap();
     assert!(log.append_done(2), "flushed");
     assert_eq!(log.log_end_offset(), 3);
     assert!(log.has_in_flight());
@@ -173,9 +217,9 @@ fn an_append_that_ends_after_the_next_one_is_not_kept_once_it_is_cut() {
 #[test]
 fn what_is_on_its_way_when_a_log_begins_anew_behind_it_is_gone() {
     let (mut log, mut ops) = (log(LogConfig::kafka_defaults()), Vec::new());
-    log.append_as_follower(numbered(batch(3, 10, 0), 0, 1), &mut ops).unwrap();
+    log.append_as_follower(numbered(batch(3, 10, 0), 0, 1), 0, &mut ops).unwrap();
     log.truncate_fully_and_start_at(10, &mut ops);
-    log.append_as_follower(numbered(batch(3, 10, 0), 10, 2), &mut ops).unwrap();
+    log.append_as_follower(numbered(batch(3, 10, 0), 10, 2), 0, &mut ops).unwrap();
     assert!(!log.append_done(1), "its leader had deleted more (hunt seed 21006447)");
     assert_eq!(log.log_end_offset(), 10);
     assert!(log.append_done(2));
@@ -185,13 +229,13 @@ fn what_is_on_its_way_when_a_log_begins_anew_behind_it_is_gone() {
 #[test]
 fn log_24_followers_keep_offsets_and_refuse_those_they_have() {
     let (mut log, mut ops) = (log(LogConfig::kafka_defaults()), Vec::new());
-    let appended = log.append_as_follower(numbered(batch(3, 10, 0), 5, 1), &mut ops).unwrap();
+    let appended = log.append_as_follower(numbered(batch(3, 10, 0), 5, 1), 0, &mut ops).unwrap();
     assert_eq!((appended.first_offset, appended.last_offset), (5, 7), "a gap may be there");
     for base in [0, 5, 7] {
-        let error = log.append_as_follower(numbered(batch(3, 10, 0), base, 1), &mut ops);
+        let error = log.append_as_follower(numbered(batch(3, 10, 0), base, 1), 0, &mut ops);
         assert_eq!(error, Err(AppendError::OffsetsOutOfOrder { expected: 8, found: base }));
     }
-    let nothing = log.append_as_follower(Records::default(), &mut ops).unwrap();
+    let nothing = log.append_as_follower(Records::default(), 0, &mut ops).unwrap();
     assert!(nothing.records.is_empty() && !nothing.duplicate);
     assert_eq!(log.next_offset(), 8);
 }
@@ -200,7 +244,7 @@ fn log_24_followers_keep_offsets_and_refuse_those_they_have() {
 fn followers_share_the_leaders_batches() {
     let (mut log, mut ops) = (log(LogConfig::kafka_defaults()), Vec::new());
     let records = numbered(batch(3, 10, 0), 0, 1);
-    log.append_as_follower(records.clone(), &mut ops).unwrap();
+    log.append_as_follower(records.clone(), 0, &mut ops).unwrap();
     let Some(DiskOpKind::Append { records: stored, .. }) = ops.last() else { panic!("appended") };
     assert!(Arc::ptr_eq(&stored.batches()[0], &records.batches()[0]));
 }
@@ -227,7 +271,7 @@ fn segments_roll_by_size_by_age_and_by_distance() {
     let (mut log, mut ops) = (log(config), Vec::new());
     let mut append = |base, timestamp| {
         ops.clear();
-        log.append_as_follower(numbered(batch(1, 39, timestamp), base, 1), &mut ops).unwrap();
+        log.append_as_follower(numbered(batch(1, 39, timestamp), base, 1), 0, &mut ops).unwrap();
         log.active_segment()
     };
     assert_eq!([append(0, 0), append(1, 0), append(2, 0)], [0, 0, 0]);
@@ -242,6 +286,23 @@ fn segments_roll_by_size_by_age_and_by_distance() {
     let sync = std::mem::discriminant(&DiskOpKind::Sync { tp: TP, segment: 0 });
     assert_eq!(kinds[0], sync, "the rolled segment is synced");
     assert!(matches!(ops.last(), Some(DiskOpKind::Append { .. })));
+}
+
+/// So in Kafka's `LogSegment.timeWaitedForRoll`.
+#[test]
+fn a_segment_whose_first_batch_has_no_timestamp_is_rolled_by_the_wall_clock() {
+    let config = LogConfig { segment_age_ms: 1000, ..LogConfig::kafka_defaults() };
+    let (mut log, mut ops) = (log(config), Vec::new());
+    let mut append = |timestamp, wall_ms| {
+        let context = AppendContext { wall_ms, ..client(1) };
+        log.append_as_leader(&records(batch(1, 39, timestamp)), context, &mut ops).unwrap();
+        log.active_segment()
+    };
+    assert_eq!([append(-1, 5000), append(5000, 5500)], [0, 0]);
+    assert_eq!(append(9000, 6000), 0, "1000 ms old");
+    assert_eq!(append(-1, 6001), 3);
+    assert_eq!(append(-1, 7001), 3);
+    assert_eq!(append(-1, 7002), 5);
 }
 
 #[test]

@@ -85,7 +85,7 @@ fn rep_08_a_new_leader_records_its_epoch_before_it_writes() {
 fn rep_09_truncating_at_the_log_end_drops_epochs_that_start_there() {
     for offset in [3, 9] {
         let (mut log, mut ops) = (Log::create(TP, LogConfig::kafka_defaults(), 0), Vec::new());
-        log.append_as_follower(numbered(batch(3, 10, 0), 0, 1), &mut ops).unwrap();
+        log.append_as_follower(numbered(batch(3, 10, 0), 0, 1), 0, &mut ops).unwrap();
         log.append_done(1);
         log.assign_epoch_start(2, 3, &mut ops);
         assert!(!log.truncate_to(offset, &mut ops), "no record goes");

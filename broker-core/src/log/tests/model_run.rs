@@ -151,7 +151,7 @@ impl World {
         }
         let mut ops = Vec::new();
         let appended =
-            self.log.append_as_follower(records.clone(), &mut ops).expect("offsets go up");
+            self.log.append_as_follower(records.clone(), 0, &mut ops).expect("offsets go up");
         self.submit(&ops);
         self.in_flight.push(appended.number);
         self.keep(&records);

@@ -74,8 +74,8 @@ fn a_newer_epoch_fences_the_older_one_and_starts_at_zero() {
 #[test]
 fn idem_14_followers_take_what_the_leader_has_accepted() {
     let (mut log, mut ops) = (log(), Vec::new());
-    log.append_as_follower(numbered(sequenced(9, 2, 70, 1), 0, 1), &mut ops).unwrap();
-    log.append_as_follower(numbered(sequenced(9, 2, 90, 1), 1, 1), &mut ops).unwrap();
+    log.append_as_follower(numbered(sequenced(9, 2, 70, 1), 0, 1), 0, &mut ops).unwrap();
+    log.append_as_follower(numbered(sequenced(9, 2, 90, 1), 1, 1), 0, &mut ops).unwrap();
     assert_eq!(log.producers.entries()[0].batches().len(), 2);
 }
 

@@ -56,6 +56,27 @@ fn an_unflushed_segment_that_lost_its_tail_ends_the_log() {
     assert_eq!(disk.batches().len(), 7);
 }
 
+/// Kafka reads it from the file, too (`LogSegment.loadFirstBatchTimestamp`): a log that is loaded more often than once
+/// per `segment.ms` is rolled all the same.
+#[test]
+fn a_segment_is_as_old_after_a_restart_as_before() {
+    let (mut log, mut disk) = written(5); // segments 0, 3
+    let mut ops = Vec::new();
+    log.close(&mut ops);
+    disk.apply(&ops);
+    disk.segments.get_mut(&3).unwrap().modified_ms = 77;
+    for boot in [unclean(0), unclean(3), Recover { clean: true, ..unclean(5) }] {
+        let (mut again, _) = load(&mut disk.clone(), boot);
+        let firsts: Vec<i64> = again.segment_views().map(|of| of.first_timestamp).collect();
+        assert_eq!(firsts, [0, 3], "{boot:?}");
+        assert_eq!((again.active().created_ms, again.active().modified_ms), (77, 77), "{boot:?}");
+        again.set_config(LogConfig { segment_age_ms: 10, ..config() });
+        let late = records(batch(1, 39, 14));
+        again.append_as_leader(&late, client(1), &mut ops).unwrap();
+        assert_eq!(again.active_segment(), 5, "{boot:?}");
+    }
+}
+
 #[test]
 fn a_clean_end_costs_no_reading() {
     let (mut log, mut disk) = written(11);

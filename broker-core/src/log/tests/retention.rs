@@ -1,7 +1,7 @@
 //! What retention deletes, and what it never does.
 
 use crate::log::testing::{TP, batch, client, records};
-use crate::log::{Log, LogConfig};
+use crate::log::{AppendContext, Log, LogConfig};
 use crate::seam::DiskOpKind;
 
 /// Batches of one record and 100 bytes, three to a segment, with timestamps 0, 1000, 2000...
@@ -39,6 +39,22 @@ fn by_age_whole_segments_go_when_their_youngest_record_is_too_old() {
     assert_eq!((deleted(&ops), log.log_start_offset()), (vec![0], 3));
     assert!(log.read_plan(2, 8, 100).is_err());
     assert_eq!(log.epoch_entries()[0].start_offset, 3);
+}
+
+/// The segment's last change counts then (Kafka's `LogSegment.largestTimestamp`).
+#[test]
+fn by_age_records_without_timestamps_go_too() {
+    let mut log = Log::create(TP, LogConfig { segment_bytes: 300, ..by_age(5000) }, 0);
+    for wall_ms in [1000, 2000, 3000, 4000] {
+        let context = AppendContext { wall_ms, ..client(1) };
+        let batch = records(batch(1, 39, -1));
+        let appended = log.append_as_leader(&batch, context, &mut Vec::new()).unwrap();
+        log.append_done(appended.number);
+    }
+    let mut ops = Vec::new();
+    assert_eq!(log.retention(8000, 4, &mut ops), None, "segment 0 was changed 5000 ms ago");
+    assert_eq!(log.retention(8001, 4, &mut ops), Some(3));
+    assert_eq!(log.retention(9001, 4, &mut ops), Some(4), "the active one, too");
 }
 
 #[test]

@@ -64,6 +64,21 @@ fn a_remote_segment_counts_as_far_as_the_history_is_the_same() {
     }
 }
 
+/// So in Kafka's `RemoteLogManager.copyLogSegment`: what is there ages, too.
+#[test]
+fn a_copy_of_records_without_timestamps_is_as_old_as_the_last_change_of_their_segment() {
+    let (mut log, mut ops) = (Log::create(TP, config(), 0), vec![]);
+    for _ in 0..4 {
+        let appended =
+            log.append_as_leader(&records(batch(1, 39, -1)), client(1), &mut ops).unwrap();
+        log.append_done(appended.number);
+    }
+    epochs_written(&mut log, &ops);
+    log.sync_done(0);
+    let copied = log.next_to_copy(4, RemoteSegmentId(7)).unwrap();
+    assert_eq!((copied.end, copied.max_timestamp), (2, 5000));
+}
+
 #[test]
 fn a_segment_of_another_history_does_not_count_as_copied() {
     let (mut log, _) = written(&[(0, 4), (2, 4)]);

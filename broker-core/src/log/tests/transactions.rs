@@ -272,7 +272,7 @@ fn a_follower_knows_what_its_leader_does() {
     let batches = [within(7, 0, 0), marker(7, 0, false, 1), within(8, 0, 0)];
     for (offset, batch) in (0..).zip(batches) {
         let records = numbered(batch, offset, 1);
-        let appended = rig.log.append_as_follower(records, &mut Vec::new()).unwrap();
+        let appended = rig.log.append_as_follower(records, 0, &mut Vec::new()).unwrap();
         rig.log.append_done(appended.number);
     }
     assert_eq!((rig.stable(), rig.aborted()), (2, vec![of(7, 0)]));

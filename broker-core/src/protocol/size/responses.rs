@@ -6,9 +6,10 @@ use super::{
 };
 use crate::protocol::{
     AlterPartitionResponse, CreateTopicsResponse, ElectLeadersResponse, FetchPartitionResponse,
-    FetchResponse, FetchSnapshotResponse, LeaderAndEpoch, MetadataPartition, MetadataResponse,
-    ProducePartitionResponse, ProduceResponse, Response,
+    FetchResponse, FetchSnapshotResponse, InvalidRecords, LeaderAndEpoch, MetadataPartition,
+    MetadataResponse, ProducePartitionResponse, ProduceResponse, Response,
 };
+use std::sync::Arc;
 
 /// A leader and its epoch, as a tagged field.
 fn current_leader(leader: Option<LeaderAndEpoch>) -> u64 {
@@ -106,15 +107,22 @@ pub(super) fn body(response: &Response) -> u64 {
     }
 }
 
-/// v11: throttle; per partition index, error, base offset, append time, log start, no record
-/// errors, no message.
+/// v11: throttle; per partition index, error, base offset, append time, log start, records that are to blame.
 fn produce(response: &ProduceResponse) -> u64 {
     let partition = |partition: &ProducePartitionResponse| {
-        4 + 2 + 8 + 8 + 8 + array(0) + NULL + TAGS + current_leader(partition.current_leader)
+        let told = partition.invalid.as_deref().map_or(array(0) + NULL, invalid);
+        4 + 2 + 8 + 8 + 8 + told + TAGS + current_leader(partition.current_leader)
     };
     let partitions = by_topic(&response.partitions, topic_name(), |p| p.tp.topic, partition);
     let moved = response.partitions.iter().map(|partition| partition.current_leader);
     partitions + 4 + TAGS + endpoints(moved)
+}
+
+/// Per record index and message; a message for all.
+fn invalid(told: &InvalidRecords) -> u64 {
+    let record = |(_, why): &(i32, Arc<str>)| 4 + blob(why.len() as u64) + TAGS;
+    let records: u64 = told.records.iter().map(record).sum();
+    array(told.records.len()) + records + blob(told.message.len() as u64)
 }
 
 /// v17: throttle, error, session; the rest per partition.

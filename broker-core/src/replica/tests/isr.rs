@@ -216,8 +216,8 @@ fn a_fetch_that_proves_nothing_does_not_make_its_follower_a_caught_up_one() {
     assert!(!is_let_go(true, true), "the same in another session");
 }
 
-#[test]
-fn a_follower_that_registers_anew_joins_without_a_new_record() {
+/// Broker 1 leads alone; broker 2 is registered anew, with epoch 25.
+fn registered_anew() -> Rig {
     let mut rig = Rig::with_partition(1, &[1]);
     rig.produce();
     rig.disk();
@@ -230,6 +230,24 @@ fn a_follower_that_registers_anew_joins_without_a_new_record() {
         fenced: false,
         in_controlled_shutdown: false,
     })]);
+    rig
+}
+
+/// It is waited for as long as it may be about to join, which it could not (`Partition.maybeIncrementLeaderHW`).
+#[test]
+fn a_follower_of_an_older_registration_does_not_hold_the_high_watermark() {
+    for (broker_epoch, high_watermark) in [(20, 2), (25, 1)] {
+        let mut rig = registered_anew();
+        Session::new(7).fetch(&mut rig, broker_epoch, Some(1));
+        rig.produce();
+        rig.disk();
+        assert_eq!(rig.high_watermark(), high_watermark, "{broker_epoch}");
+    }
+}
+
+#[test]
+fn a_follower_that_registers_anew_joins_without_a_new_record() {
+    let mut rig = registered_anew();
     let mut session = Session::new(7);
     session.fetch(&mut rig, 20, Some(1));
     assert_eq!(

@@ -35,7 +35,7 @@ pub(super) fn log() -> Log {
     let mut log =
         Log::create(tp(0), LogConfig::new(&TopicConfig::from_server(&server), &server), 0);
     let three = batches(&[(0, 1), (10, 1), (20, 3)]);
-    let appended = log.append_as_follower(three, &mut Vec::new()).unwrap();
+    let appended = log.append_as_follower(three, 0, &mut Vec::new()).unwrap();
     log.append_done(appended.number);
     log
 }

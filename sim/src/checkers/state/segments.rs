@@ -64,13 +64,16 @@ fn apart(segments: impl Iterator<Item = SegmentView>) -> Option<(SegmentView, Se
 }
 
 /// Whether a segment that is still the active one has the age that it had, and what was appended to it since is not too
-/// young for it. Nothing is said of a new one, or of one whose age was not known.
+/// young for it. Nothing is said of a new one, or of one that was empty. Where the first batch has no time, the wall
+/// clock counts.
 fn has_one_age((before, age_before): Seen, (now, age_now): Seen) -> bool {
-    if before.base != now.base || before.first_timestamp < 0 {
+    if before.base != now.base || before.bytes == 0 {
         return true;
     }
     let span = now.max_timestamp.saturating_sub(now.first_timestamp);
-    let is_in_time = now.max_timestamp == before.max_timestamp || span <= age_before.max(age_now);
+    let is_in_time = now.first_timestamp < 0
+        || now.max_timestamp == before.max_timestamp
+        || span <= age_before.max(age_now);
     now.first_timestamp == before.first_timestamp && is_in_time
 }
 
@@ -101,7 +104,10 @@ mod tests {
         assert!(has_one_age(of(0, (5, 5)), of(0, (5, 400))));
         assert!(!has_one_age(of(0, (5, 5)), of(0, (400, 400))), "counted from the newest");
         assert!(has_one_age(of(0, (5, 5)), of(9, (400, 400))), "another one");
-        assert!(has_one_age(of(0, (-1, 5)), of(0, (9, 9))), "a restart did not know it");
+        assert!(!has_one_age(of(0, (-1, 5)), of(0, (9, 9))), "its first batch gets no time later");
+        assert!(has_one_age(of(0, (-1, 5)), of(0, (-1, 9_000))), "the wall clock counts");
+        let empty = SegmentView { bytes: 0, ..of(0, (-1, -1)).0 };
+        assert!(has_one_age((empty, 500), of(0, (9, 9))), "it had none");
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub(super) fn log(of: &[(Offset, LeaderEpoch)]) -> Log {
     let config = LogConfig::new(&TopicConfig::from_server(&server), &server);
     let mut log = Log::create(tp(0), config, 0);
     let records = Records::new(batches(of));
-    let appended = log.append_as_follower(records, &mut Vec::new()).unwrap();
+    let appended = log.append_as_follower(records, 0, &mut Vec::new()).unwrap();
     log.append_done(appended.number);
     log
 }
@@ -53,7 +53,14 @@ impl DiskImage for Image {
     }
 
     fn summary(&self, _: TopicPartition, _: Offset) -> SegmentSummary {
-        SegmentSummary { bytes: 0, next_offset: 0, max_timestamp: -1, max_timestamp_offset: 0 }
+        SegmentSummary {
+            bytes: 0,
+            next_offset: 0,
+            max_timestamp: -1,
+            max_timestamp_offset: 0,
+            first_timestamp: -1,
+            modified_ms: 0,
+        }
     }
 
     fn scan(
@@ -246,7 +253,7 @@ fn producers_are_forgotten_when_they_were_idle_and_not_before() {
         let batch = Arc::new(batch);
         let mut log = Log::create(tp(0), config, 0);
         let records = Records::new(vec![Arc::clone(&batch)]);
-        let appended = log.append_as_follower(records, &mut Vec::new()).unwrap();
+        let appended = log.append_as_follower(records, 0, &mut Vec::new()).unwrap();
         log.append_done(appended.number);
         log.expire_producers(i64::MAX);
         let image = Image(vec![batch], log.epoch_checkpoint());
@@ -428,7 +435,7 @@ fn a_marker_begins_its_producers_epoch() {
     let said = |known: i16| {
         let mut log = Log::create(tp(0), config, 0);
         let appended =
-            log.append_as_follower(Records::new(fenced(known)), &mut Vec::new()).unwrap();
+            log.append_as_follower(Records::new(fenced(known)), 0, &mut Vec::new()).unwrap();
         log.append_done(appended.number);
         let image = Image(fenced(5), log.epoch_checkpoint());
         let (p, mut ledger) = (Partition::new("t-0".to_owned(), 2), Ledger::default());
@@ -451,7 +458,7 @@ fn a_late_marker_stays_when_the_leader_that_took_it_after_a_deep_cut_is_gone() {
         Arc::make_mut(&mut batches[0]).header.max_timestamp = wall_ms(0);
         let mut log = Log::create(tp(0), config, 0);
         let records = Records::new(batches.clone());
-        let appended = log.append_as_follower(records, &mut Vec::new()).unwrap();
+        let appended = log.append_as_follower(records, 0, &mut Vec::new()).unwrap();
         log.append_done(appended.number);
         let image = Image(batches, log.epoch_checkpoint());
         let (mut p, mut ledger) = (Partition::new("t-0".to_owned(), 2), Ledger::default());

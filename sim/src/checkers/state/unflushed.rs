@@ -58,7 +58,7 @@ mod tests {
             config.flush_messages = messages;
             log.set_config(config);
             let records = Records::new(vec![batch(base, 10, 1)]);
-            let appended = log.append_as_follower(records, &mut Vec::new()).unwrap();
+            let appended = log.append_as_follower(records, 0, &mut Vec::new()).unwrap();
             log.append_done(appended.number);
             look(&mut p, &mut ledger, (1, &log), |_| unsynced);
         }

@@ -18,7 +18,7 @@ impl Accepted {
     }
 }
 
-pub(super) const ACCEPTED: [Accepted; 20] = [
+pub(super) const ACCEPTED: [Accepted; 18] = [
     Accepted {
         question: "",
         field: "configs[\"min.insync.replicas\"]",
@@ -89,17 +89,7 @@ pub(super) const ACCEPTED: [Accepted; 20] = [
         field: "records",
         why: "whole batches only; Kafka cuts the last one where the limit is, and clients drop it",
     },
-    Accepted {
-        question: "Produce",
-        field: "log_start_offset",
-        why: "a refusal does not tell the log's start",
-    },
     Accepted { question: "Produce", field: "error_message", why: "a refusal is its code alone" },
-    Accepted {
-        question: "Produce, far in the future",
-        field: "record_errors",
-        why: "batches are opaque: which record it is, is not said",
-    },
     Accepted {
         question: "Produce, the same batch again",
         field: "log_append_time_ms",

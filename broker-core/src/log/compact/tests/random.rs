@@ -167,7 +167,7 @@ proptest! {
                 if batch.base_offset() >= replica.log.next_offset() {
                     let mut ops = Vec::new();
                     let records = Records::single(batch);
-                    let taken = replica.log.append_as_follower(records, &mut ops).unwrap();
+                    let taken = replica.log.append_as_follower(records, 0, &mut ops).unwrap();
                     replica.carry_out(&ops);
                     replica.log.append_done(taken.number);
                 }

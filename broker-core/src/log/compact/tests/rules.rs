@@ -132,13 +132,40 @@ fn what_is_too_old_does_not_wait_after_a_restart_either() {
     rig.log.close(&mut ops);
     rig.carry_out(&ops);
     rig.log = rig.recovered(true);
-    assert_eq!(rig.log.oldest().first_timestamp, -1, "not read again");
+    assert_eq!(rig.log.oldest().first_timestamp, 10_000, "that of its first batch");
     rig.log.set_config(LogConfig { compaction: Some(compaction), ..config() });
     let is_due = |rig: &Rig| rig.log.dirty(None, 3, rig.now_ms).unwrap().is_due(&compaction);
-    rig.now_ms += 150;
+    rig.now_ms += 50;
     assert!(!is_due(&rig));
     rig.now_ms += 1;
     assert!(is_due(&rig));
+}
+
+/// Retention by age goes by it where records have no timestamps.
+#[test]
+fn cleaning_makes_no_segment_younger() {
+    let mut rig = Rig::new();
+    rig.write(&[(1, Some(1))]);
+    rig.write(&[(1, Some(2))]);
+    rig.clean_all();
+    assert_eq!(rig.records().len(), 1);
+    assert_eq!(rig.log.oldest().modified_ms, client(1).wall_ms, "when it was written");
+}
+
+/// So in Kafka's `LogSegment.largestTimestamp`, which `cleanableOffsets` goes by.
+#[test]
+fn records_without_timestamps_are_too_young_while_their_segment_was_just_changed() {
+    let mut rig = Rig::new();
+    let mut compaction = config().compaction.unwrap();
+    compaction.min_lag_ms = 100;
+    rig.log.set_config(LogConfig { compaction: Some(compaction), ..config() });
+    let (now_ms, written_ms) = (rig.now_ms, client(1).wall_ms);
+    rig.now_ms = -1;
+    rig.write(&[(1, Some(1))]);
+    rig.now_ms = now_ms;
+    rig.roll();
+    let upto = |now_ms| rig.log.dirty(None, 1, now_ms).unwrap().upto;
+    assert_eq!((upto(written_ms + 99), upto(written_ms + 100)), (0, 1));
 }
 
 #[test]
@@ -231,7 +258,11 @@ fn records_without_keys_are_refused() {
     let mut records = [Record::new(None, Some(Bytes::from_static(b"value")))];
     let batch = Records::single(Arc::new(Batch::build(0, &mut records)));
     let refused = rig.log.append_as_leader(&batch, client(1), &mut Vec::new());
-    assert!(matches!(refused, Err(AppendError::InvalidRecord(_))), "{refused:?}");
+    let is_named = matches!(
+        &refused,
+        Err(AppendError::InvalidRecords { told, .. }) if told.records[0].0 == 0
+    );
+    assert!(is_named, "{refused:?}");
 }
 
 /// What a leader of a compacted topic says to a batch of keyed records once it was changed.
@@ -292,7 +323,7 @@ fn a_follower_takes_a_compacted_log_with_its_gaps() {
     let mut follower = Rig::new();
     for batch in rig.disk.batches() {
         let mut ops = Vec::new();
-        let taken = follower.log.append_as_follower(Records::single(batch), &mut ops).unwrap();
+        let taken = follower.log.append_as_follower(Records::single(batch), 0, &mut ops).unwrap();
         follower.carry_out(&ops);
         follower.log.append_done(taken.number);
     }

@@ -56,6 +56,7 @@ fn produce_response() {
         log_append_time_ms: -1,
         log_start_offset: 0,
         current_leader,
+        invalid: None,
     };
     let theirs_partition = |index, leader: Option<i32>| {
         let moved = theirs::produce_response::LeaderIdAndEpoch::default()
@@ -77,6 +78,30 @@ fn produce_response() {
             .with_node_endpoints(moved.map(|_| endpoint).into_iter().collect());
         check_response(Response::Produce(response), body, 11);
     }
+}
+
+#[test]
+fn produce_response_with_invalid_records() {
+    use theirs::produce_response::{BatchIndexAndErrorMessage, PartitionProduceResponse};
+    let told = ours::InvalidRecords {
+        message: "no".into(),
+        records: (0..200).map(|index| (index, "too old".into())).collect(),
+    };
+    let partition = ours::ProducePartitionResponse {
+        invalid: Some(Arc::new(told)),
+        ..ours::ProducePartitionResponse::refused(tp(1, 0), ErrorCode::InvalidTimestamp)
+    };
+    let response = ours::ProduceResponse { partitions: vec![partition], throttle_ms: 0 };
+    let record =
+        BatchIndexAndErrorMessage::default().with_batch_index_error_message(Some(text("too old")));
+    let theirs_partition = PartitionProduceResponse::default()
+        .with_record_errors(vec![record; 200])
+        .with_error_message(Some(text("no")));
+    let topic = theirs::produce_response::TopicProduceResponse::default()
+        .with_name(topic())
+        .with_partition_responses(vec![theirs_partition]);
+    let body = theirs::ProduceResponse::default().with_responses(vec![topic]);
+    check_response(Response::Produce(response), body, 11);
 }
 
 #[test]

@@ -17,11 +17,11 @@ use stormglass_broker_core::error::ErrorCode::{
     NotLeaderOrFollower, OffsetMetadataTooLarge, OffsetMovedToTieredStorage, OffsetNotAvailable,
     OffsetOutOfRange, OperationNotAttempted, OutOfOrderSequenceNumber, PolicyViolation,
     PositionOutOfRange, PreferredLeaderNotAvailable, ProducerFenced, RebalanceInProgress,
-    ReplicaNotAvailable, RequestTimedOut, SnapshotNotFound, StaleBrokerEpoch, StaleMemberEpoch,
-    TopicAlreadyExists, TopicDeletionDisabled, TransactionAbortable, TransactionCoordinatorFenced,
-    TransactionalIdAuthorizationFailed, TransactionalIdNotFound, UnknownLeaderEpoch,
-    UnknownMemberId, UnknownServerError, UnknownTopicId, UnknownTopicOrPartition,
-    UnreleasedInstanceId, UnsupportedAssignor, UnsupportedVersion,
+    RecordListTooLarge, ReplicaNotAvailable, RequestTimedOut, SnapshotNotFound, StaleBrokerEpoch,
+    StaleMemberEpoch, TopicAlreadyExists, TopicDeletionDisabled, TransactionAbortable,
+    TransactionCoordinatorFenced, TransactionalIdAuthorizationFailed, TransactionalIdNotFound,
+    UnknownLeaderEpoch, UnknownMemberId, UnknownServerError, UnknownTopicId,
+    UnknownTopicOrPartition, UnreleasedInstanceId, UnsupportedAssignor, UnsupportedVersion,
 };
 
 /// Errors that there may be in one place.
@@ -35,6 +35,7 @@ pub(super) const PRODUCE: &Table = &[
     NotLeaderOrFollower,
     RequestTimedOut,
     MessageTooLarge,
+    RecordListTooLarge,
     InvalidTopic,
     NotEnoughReplicas,
     NotEnoughReplicasAfterAppend,
@@ -320,6 +321,7 @@ pub(super) const MARKER: &Table = &[
     NotLeaderOrFollower,
     RequestTimedOut,
     MessageTooLarge,
+    RecordListTooLarge,
     NotEnoughReplicas,
     NotEnoughReplicasAfterAppend,
     InvalidProducerEpoch,
