@@ -269,7 +269,7 @@ mod tests {
         let sizes = batches.iter().map(|batch| Batch::build(0, &mut batch.clone()).size_bytes());
         assert!(sizes.clone().all(|bytes| bytes <= 1000), "{:?}", sizes.collect::<Vec<_>>());
         assert_eq!(batches.concat(), records);
-        assert_eq!(in_batches(records.clone(), u32::MAX), [records.clone()]);
+        assert_eq!(in_batches(records.clone(), u32::MAX), vec![records.clone()]);
         assert_eq!(in_batches(records, 10).len(), 200, "a record is not divided");
     }
 
