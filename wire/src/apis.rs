@@ -167,6 +167,14 @@ impl Api {
         (self.min..=self.max).contains(&version)
     }
 
+    /// Oldest version that ApiVersions tells. librdkafka up to at least 2.3 compresses with gzip,
+    /// Snappy and LZ4 only for a broker that has Produce v0; others get records as they are,
+    /// without a word. So Kafka tells of v0 to v2, though it refuses them (KAFKA-18659).
+    #[must_use]
+    pub fn told_from(self) -> i16 {
+        if self.key == ApiKey::Produce { 0 } else { self.min }
+    }
+
     /// Whether a version has compact lengths and tagged fields.
     #[must_use]
     pub fn is_flexible(self, version: i16) -> bool {

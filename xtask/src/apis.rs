@@ -16,7 +16,9 @@ const HEAD: &str = "# APIs and versions\n\n\
 What `stormglass serve` answers, and what brokers of Apache Kafka 3.9 and 4.1 answer to clients. \
 Written by `cargo xtask apis` from the codec's own table and from Kafka's \
 (xtask/conformance/kafka-apis.csv says how it was made). Versions that are served are served in \
-full; what is not served is not announced, so that clients do without it or say so.\n\n\
+full; what is not served is not announced, so that clients do without it or say so. Of Produce, \
+v0 to v2 are announced and refused, as in Kafka: older librdkafka compresses only where it finds \
+v0 (KAFKA-18659).\n\n\
 Requests between brokers are not listed, but for WriteTxnMarkers, which tools send, too: nodes of a \
 Stormglass cluster have a protocol of their own.\n";
 

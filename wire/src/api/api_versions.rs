@@ -70,7 +70,7 @@ fn features(version: i16, chosen: Levels<'_>) -> Vec<(u32, Writer)> {
 
 fn write_api(out: &mut Writer, api: Api) {
     out.i16(api.key as i16);
-    out.i16(api.min);
+    out.i16(api.told_from());
     out.i16(api.max);
     out.no_tags();
 }

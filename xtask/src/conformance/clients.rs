@@ -15,10 +15,12 @@ pub(crate) struct Client {
     pub(super) install: fn() -> Result<Installed, String>,
 }
 
-pub(super) const CLIENTS: [Client; 12] = [
+pub(super) const CLIENTS: [Client; 14] = [
     Client { name: "kcat", about: "kcat", install: kcat },
     Client { name: "java", about: "Apache Kafka's Java clients", install: || java("Conformance") },
     Client { name: "streams", about: "Kafka Streams", install: || java("Streams") },
+    Client { name: "connect", about: "Kafka Connect", install: || java("Connect") },
+    Client { name: "mirror", about: "MirrorMaker 2", install: || java("Mirror") },
     Client { name: "tools", about: "Apache Kafka's command-line tools", install: tools },
     Client {
         name: "confluent",
