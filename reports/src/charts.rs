@@ -7,6 +7,7 @@ mod bars;
 mod brokers;
 pub(crate) mod canvas;
 mod chart;
+mod legend;
 pub(crate) mod palette;
 pub(crate) mod percentiles;
 pub(crate) mod rows;

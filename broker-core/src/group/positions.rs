@@ -22,6 +22,9 @@ use std::sync::Arc;
 /// What the log is told.
 type Position = (OffsetKey, OffsetValue);
 
+/// What is wrong with each partition of a commit, if anything is.
+type Refused = Vec<(TopicPartition, ErrorCode)>;
+
 /// A commit under way.
 #[derive(Debug)]
 pub(super) struct Commit {
@@ -37,9 +40,7 @@ pub(super) struct Commit {
 }
 
 /// Records of those positions that can be committed.
-pub(super) fn commit_records(
-    positions: &[(TopicPartition, Result<Position, ErrorCode>)],
-) -> Vec<Record> {
+fn commit_records(positions: &[(TopicPartition, Result<Position, ErrorCode>)]) -> Vec<Record> {
     let known = positions.iter().filter_map(|(_, position)| position.as_ref().ok());
     let record = |(key, value): &Position| {
         Record::new(Some(encode_offset_key(key)), Some(encode_offset_value(value)))
@@ -48,7 +49,7 @@ pub(super) fn commit_records(
 }
 
 impl Commit {
-    pub(super) fn new(
+    fn new(
         to: ReplyTo,
         group: Arc<str>,
         positions: Vec<(TopicPartition, Result<Position, ErrorCode>)>,
@@ -165,21 +166,39 @@ impl GroupCoordinator {
                 return reply(step, to, request.offsets.iter().map(|o| (o.tp, error)));
             }
         };
+        match self.begin_commit(step, image, to, request, None) {
+            Ok((commit, records)) => {
+                self.writes.append(step, replicas, place, records, Write::Positions(commit));
+            }
+            Err(refused) => reply(step, to, refused.into_iter()),
+        }
+    }
+
+    /// A commit that the log is to be told of, and its records.
+    ///
+    /// # Errors
+    /// None of it can be committed; what is wrong with each partition, if anything is.
+    pub(super) fn begin_commit(
+        &self,
+        step: &Step<'_>,
+        image: &MetadataImage,
+        to: ReplyTo,
+        request: OffsetCommitRequest,
+        producer_id: Option<i64>,
+    ) -> Result<(Commit, Vec<Record>), Refused> {
         let group = Arc::clone(&request.group);
         let positions = self.positions_of(step, image, request);
         let records = commit_records(&positions);
         if records.is_empty() {
-            let refused = positions.iter().map(|(tp, position)| {
-                (*tp, position.as_ref().err().copied().unwrap_or(ErrorCode::None))
-            });
-            return reply(step, to, refused);
+            let refused = positions.into_iter();
+            let error = |position: Result<Position, _>| position.err().unwrap_or(ErrorCode::None);
+            return Err(refused.map(|(tp, position)| (tp, error(position))).collect());
         }
-        let commit = Commit::new(to, group, positions, None);
-        self.writes.append(step, replicas, place, records, Write::Positions(commit));
+        Ok((Commit::new(to, group, positions, producer_id), records))
     }
 
     /// What the log is to be told of a commit, and what cannot be committed.
-    pub(super) fn positions_of(
+    fn positions_of(
         &self,
         step: &Step<'_>,
         image: &MetadataImage,

@@ -6,7 +6,6 @@
 use super::OFFSETS_TOPIC;
 use super::coordinator::{Group, GroupCoordinator, OffsetsPartition, Place, Recorded};
 use super::membership::CommitBy;
-use super::positions::{Commit, commit_records};
 use super::writes::Write;
 use crate::error::ErrorCode;
 use crate::ids::{LeaderEpoch, TopicPartition};
@@ -66,18 +65,13 @@ impl GroupCoordinator {
                 return reply(step, to, request.offsets.iter().map(|at| (at.tp, error)));
             }
         };
-        let group = Arc::clone(&request.group);
-        let positions = self.positions_of(step, image, request);
-        let records = commit_records(&positions);
-        if records.is_empty() {
-            let refused = positions.iter().map(|(tp, position)| {
-                (*tp, position.as_ref().err().copied().unwrap_or(ErrorCode::None))
-            });
-            return reply(step, to, refused);
+        match self.begin_commit(step, image, to, request, Some(producer.id)) {
+            Ok((commit, records)) => {
+                let write = Write::Positions(commit);
+                self.writes.append_in_transaction(step, replicas, place, producer, records, write);
+            }
+            Err(refused) => reply(step, to, refused.into_iter()),
         }
-        let commit = Commit::new(to, group, positions, Some(producer.id));
-        let write = Write::Positions(commit);
-        self.writes.append_in_transaction(step, replicas, place, producer, records, write);
     }
 
     /// In which epoch this broker coordinates groups in a partition that a transaction's marker is for; `None`: it

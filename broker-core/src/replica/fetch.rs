@@ -1,6 +1,6 @@
 //! Fetch, as the leader answers it, and followers to consumers (KIP-392): sessions, follower progress, long polls.
 
-use super::read::{Tail, diverges};
+use super::look::{Tail, diverges};
 use super::session::FetchSession;
 use super::{Partition, ReplicaManager, deadline};
 use crate::error::ErrorCode;

@@ -11,6 +11,7 @@ mod fetch;
 mod fetcher;
 mod flushing;
 mod isr;
+mod look;
 mod maintenance;
 mod nearest;
 mod partition;
@@ -292,7 +293,7 @@ impl ReplicaManager {
         epoch: crate::ids::LeaderEpoch,
     ) -> Result<&Partition, crate::error::ErrorCode> {
         let partition = self.find(tp).ok_or(crate::error::ErrorCode::UnknownTopicOrPartition)?;
-        read::fence(partition, epoch).map_or(Ok(partition), Err)
+        look::fence(partition, epoch).map_or(Ok(partition), Err)
     }
 
     /// A partition that this broker still leads in the epoch in which it began to search the log: Kafka searches under

@@ -4,8 +4,8 @@
 //! fetch looks only at partitions that have something to say, however many the session holds.
 //! Kafka walks all of them; the CPU model charges for that walk all the same.
 
+use super::look::Tail;
 use super::partition::{Partition, Role, Watch};
-use super::read::Tail;
 use crate::ids::{LeaderEpoch, NO_OFFSET, NodeId, Offset, TopicPartition};
 use crate::protocol::{FetchPartition, IsolationLevel, ReplicaState};
 use crate::random::SplitMix64;

@@ -2,7 +2,7 @@
 //! as leader and as follower. What goes to or comes from throttled replicas counts; only those that
 //! are out of sync are held back while the rate is above its bound, so that no ISR shrinks for it.
 
-use super::read::Look;
+use super::look::Look;
 use super::session::FetchSession;
 use super::{Partition, ReplicaManager};
 use crate::config::TopicConfig;

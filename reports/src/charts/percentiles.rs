@@ -3,6 +3,7 @@
 use super::axis::{Frame, Scale};
 use super::canvas::{self, Align, Canvas, LABEL_PX, Point, TITLE_PX, Type, text_width};
 use super::chart::{Chart, Drawing, MARGIN, NARROW, TITLE_STRIP};
+use super::legend::flow;
 use super::palette::{self, AXIS, GRID, Ink, MUTED, TEXT};
 use super::traffic::duration;
 use crate::recording::{LatencyKind, Phase, Recording};
@@ -160,18 +161,7 @@ fn grid(canvas: &Canvas<'_>, frame: Frame, (scale, across): (Scale, Scale)) {
 /// Where the curves' labels stand: row and column in pixels, behind the heading.
 fn legend_places(curves: &[Curve], sheet: i32) -> Vec<(i32, i32)> {
     let left = MARGIN + text_width("Latency", LABEL_PX) + 50;
-    let (mut row, mut x) = (0, left);
-    let place = |curve: &Curve| {
-        let width = 46 + text_width(&curve.label, LABEL_PX) + 34;
-        if x > left && x + width > sheet {
-            row += 1;
-            x = left;
-        }
-        let place = (row, x);
-        x += width;
-        place
-    };
-    curves.iter().map(place).collect()
+    flow(curves.iter().map(|curve| &*curve.label), (left, sheet), 46 + 34)
 }
 
 fn legend(canvas: &Canvas<'_>, curves: &[Curve], places: &[(i32, i32)]) {

@@ -4,6 +4,7 @@ use super::axis;
 use super::bars::title;
 use super::canvas::{self, Align, Canvas, LABEL_PX, Type, text_width};
 use super::chart::{Chart, Drawing, MARGIN, NARROW, TITLE_STRIP};
+use super::legend::flow;
 use super::palette::{self, PAPER, TEXT};
 use crate::compare::{PartShift, PathShift};
 use crate::result::Milli;
@@ -102,20 +103,11 @@ fn legend_places(bands: &[&PathShift], sheet: i32) -> Vec<(usize, i32, i32)> {
             part.a_ms.max(part.b_ms).units() * 1000 > band.a_ms.max(band.b_ms).units()
         })
     };
-    let (mut row, mut x) = (0, MARGIN);
-    let parts = bands[0].parts.iter().enumerate().filter(|(index, _)| is_visible(*index));
-    parts
-        .map(|(index, part)| {
-            let width = 34 + text_width(&part.part, LABEL_PX) + 30;
-            if x > MARGIN && x + width > sheet {
-                row += 1;
-                x = MARGIN;
-            }
-            let place = (index, row, x);
-            x += width;
-            place
-        })
-        .collect()
+    let parts = &bands[0].parts;
+    let visible: Vec<usize> = (0..parts.len()).filter(|index| is_visible(*index)).collect();
+    let labels = visible.iter().map(|index| &*parts[*index].part);
+    let places = flow(labels, (MARGIN, sheet), 34 + 30);
+    visible.iter().zip(places).map(|(index, (row, x))| (*index, row, x)).collect()
 }
 
 fn legend(canvas: &Canvas<'_>, bands: &[&PathShift], places: &[(usize, i32, i32)]) {

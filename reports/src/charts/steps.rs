@@ -4,6 +4,7 @@ use super::axis::{Frame, Scale};
 use super::bars::title;
 use super::canvas::{self, Align, Canvas, LABEL_PX, Type, text_width};
 use super::chart::{Chart, Drawing, MARGIN, NARROW, TITLE_STRIP};
+use super::legend::flow;
 use super::palette::{self, AXIS, FAULT, GRID, MUTED, TEXT};
 use super::traffic::tick;
 use crate::result::Milli;
@@ -149,20 +150,7 @@ fn draw(
 
 /// Where each label of the legend stands: row and column in pixels.
 fn legend_places(lines: &[Line], sheet: i32) -> Vec<(i32, i32)> {
-    let (mut row, mut x) = (0, MARGIN);
-    lines
-        .iter()
-        .map(|line| {
-            let width = 46 + text_width(&line.label, LABEL_PX) + 34;
-            if x > MARGIN && x + width > sheet {
-                row += 1;
-                x = MARGIN;
-            }
-            let place = (row, x);
-            x += width;
-            place
-        })
-        .collect()
+    flow(lines.iter().map(|line| &*line.label), (MARGIN, sheet), 46 + 34)
 }
 
 fn legend_rows(lines: &[Line], sheet: i32) -> i32 {

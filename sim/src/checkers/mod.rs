@@ -27,6 +27,7 @@ mod one_value;
 mod order;
 mod ownership;
 mod partition;
+mod places;
 mod revived;
 mod roles;
 mod state;

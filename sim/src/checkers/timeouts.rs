@@ -2,17 +2,16 @@
 //! `replica.lag.time.max.ms`, brokers are fenced when they have been silent for
 //! `broker.session.timeout.ms`. Reckoned anew from what leaders and controllers hear.
 
+mod lags;
+mod sessions;
+
 use super::history::History;
 use super::ledger::{Check, Ledger, Promise};
-use super::messages::is_told;
 use super::state::NodeView;
 use super::suite::Checkers;
-use rustc_hash::FxHashMap;
-use std::collections::BTreeMap;
-use stormglass_broker_core::Broker;
-use stormglass_broker_core::ids::{NodeId, Offset, TopicPartition};
-use stormglass_broker_core::inspect::ReplicaView;
-use stormglass_broker_core::protocol::{FetchPartition, FetchRequest, Request};
+use lags::Lags;
+use sessions::Sessions;
+use stormglass_broker_core::ids::{NodeId, TopicPartition};
 use stormglass_broker_core::seam::TraceEvent;
 use stormglass_scenarios::plan::{Action, Plan};
 
@@ -25,102 +24,12 @@ pub(crate) const PROMISE: Promise = Promise {
 
 /// What a node that is awake is given beyond a timeout, ns.
 const SLACK_NS: u64 = 1_500_000_000;
-/// What a controller's decision takes to be committed, ns.
-const COMMIT_NS: u64 = 5_000_000_000;
-/// Times at which a broker was heard that are remembered.
-const HEARD_MAX: usize = 64;
-
-/// When a leader last knew that a follower had all.
-#[derive(Debug, Clone, Copy, Default)]
-struct Lag {
-    caught_up_ns: u64,
-    /// When it said that it has all, in a fetch that named the partition: no reckoning is stricter. 0 for never.
-    complete_ns: u64,
-    /// The same of any other fetch of its session, as long as that has the partition, and its leader knew it:
-    /// Kafka's counts every fetch, this one's looks when the log grows.
-    idle_ns: u64,
-    fetched_ns: u64,
-    /// When its leader reckoned the high watermark, as it heard a position of it, or with its ISR. A fetch that
-    /// does not name the partition makes nobody reckon: Kafka does so if the follower has got on.
-    reckoned_ns: u64,
-    /// Whether it was in an ISR that its leader had proposed when that reckoned last: it held it back. If the
-    /// controller refuses the proposal, nobody reckons anew (Kafka's `Partition.handleAlterPartitionError`).
-    was_proposed: bool,
-    end_at_fetch: Offset,
-}
-
-impl Lag {
-    /// Of a member as its leader begins to lead, or takes it in.
-    fn fresh(now_ns: u64) -> Self {
-        let (caught_up_ns, complete_ns) = (now_ns, now_ns.max(1));
-        let (reckoned_ns, end_at_fetch) = (now_ns, Offset::MAX);
-        Self { caught_up_ns, complete_ns, reckoned_ns, end_at_fetch, ..Self::default() }
-    }
-
-    /// Since when a follower that lags has been seen to lag, ns. It may lag only since an append just
-    /// now; and if it had all after it was last `seen` to lag, that was another time (hunt seed 110264).
-    fn seen_since(&self, seen_ns: Option<u64>, now_ns: u64) -> u64 {
-        seen_ns.filter(|seen_ns| *seen_ns >= self.caught_up_ns).unwrap_or(now_ns)
-    }
-}
-
-/// When a controller heard a broker.
-#[derive(Debug, Default)]
-struct Heard {
-    at_ns: Vec<u64>,
-    /// It registered, or asked to be fenced or to shut down.
-    asked_ns: Option<u64>,
-}
-
-/// How far the followers of a partition are, by their ids.
-#[derive(Debug, Default)]
-struct Followers(Vec<(i32, Lag)>);
-
-impl Followers {
-    fn get(&self, id: i32) -> Option<&Lag> {
-        self.0.iter().find(|(follower, _)| *follower == id).map(|(_, lag)| lag)
-    }
-
-    /// A follower does not fetch for now.
-    fn leave_out(&mut self, id: i32) {
-        let own = self.0.iter_mut().filter(|(follower, _)| *follower == id);
-        own.for_each(|(_, lag)| lag.idle_ns = 0);
-    }
-
-    /// Their leader reckons, while it has proposed this ISR, if any.
-    fn reckoned(&mut self, pending: &[NodeId]) {
-        for (id, lag) in &mut self.0 {
-            lag.was_proposed = pending.contains(&NodeId(*id));
-        }
-    }
-
-    fn or_insert(&mut self, id: i32, lag: Lag) -> &mut Lag {
-        let at = self.0.iter().position(|(follower, _)| *follower == id).unwrap_or_else(|| {
-            self.0.push((id, lag));
-            self.0.len() - 1
-        });
-        &mut self.0[at].1
-    }
-}
 
 /// What leaders and controllers have heard.
 #[derive(Debug)]
 pub(crate) struct Timeouts {
-    session_ns: u64,
-    /// How long followers' fetches wait at most, ns.
-    fetch_wait_ns: u64,
-    /// By how much the fastest clock of the plan may be fast, parts per million.
-    hurry_ppm: u64,
-    /// By leader and partition: leaders begin and end by the thousand where topics are large.
-    lags: FxHashMap<(i32, TopicPartition), Followers>,
-    /// By controller and broker.
-    heard: BTreeMap<(i32, i32), Heard>,
-    /// Since when a follower that should have left the ISR has been in it as far as was seen, ns.
-    overdue: BTreeMap<(i32, TopicPartition, i32), u64>,
-    /// When a leader last learnt of a change of its ISR, ns.
-    isr_changed: BTreeMap<(i32, TopicPartition), u64>,
-    /// Since when each controller is active, ns.
-    active: BTreeMap<i32, u64>,
+    pub(super) lags: Lags,
+    pub(super) sessions: Sessions,
 }
 
 /// By how much the clocks of a plan may be wrong, parts per million. One that is slow makes another one
@@ -133,173 +42,14 @@ pub(super) fn hurry_ppm(plan: &Plan) -> u64 {
     drifts.max().map_or(0, |ppm| (2 * ppm).min(999_999))
 }
 
+/// A part of this time that a clock which is wrong may take for the whole, ns.
+fn soonest(ns: u64, hurry_ppm: u64) -> u64 {
+    ns - ns / 1_000_000 * hurry_ppm
+}
+
 impl Timeouts {
     pub(crate) fn new(plan: &Plan) -> Self {
-        let config_ns = |key: &str, default_ms| {
-            plan.cluster.config_ms(key, default_ms).saturating_mul(1_000_000)
-        };
-        Self {
-            session_ns: config_ns("broker.session.timeout.ms", 9_000),
-            fetch_wait_ns: config_ns("replica.fetch.wait.max.ms", 500),
-            hurry_ppm: hurry_ppm(plan),
-            lags: FxHashMap::default(),
-            heard: BTreeMap::new(),
-            overdue: BTreeMap::new(),
-            isr_changed: BTreeMap::new(),
-            active: BTreeMap::new(),
-        }
-    }
-
-    /// A node works on a follower's fetch, which is about `positions`.
-    pub(super) fn fetched<'a>(
-        &mut self,
-        now_ns: u64,
-        (node, broker): (i32, &Broker),
-        (follower, fetch): (NodeId, &FetchRequest),
-        positions: impl Iterator<Item = &'a FetchPartition>,
-    ) {
-        self.leaves_out((node, follower), fetch);
-        for part in positions {
-            let is_named = fetch.partitions.iter().any(|named| named.tp == part.tp);
-            self.hears_position(now_ns, (node, broker), follower, (part, is_named));
-        }
-    }
-
-    /// Partitions that a follower takes out of its session, or that its next one has not: its leader knows no more
-    /// when it was heard of them.
-    fn leaves_out(&mut self, (node, follower): (i32, NodeId), fetch: &FetchRequest) {
-        for tp in &fetch.forgotten {
-            if let Some(followers) = self.lags.get_mut(&(node, *tp)) {
-                followers.leave_out(follower.0);
-            }
-        }
-        let is_raft = fetch.partitions.first().is_some_and(|at| at.tp == TopicPartition::METADATA);
-        if fetch.session_epoch <= 0 && !is_raft {
-            let is_named = |tp: &TopicPartition| fetch.partitions.iter().any(|at| at.tp == *tp);
-            let own = self.lags.iter_mut().filter(|((of, tp), _)| *of == node && !is_named(tp));
-            own.for_each(|(_, followers)| followers.leave_out(follower.0));
-        }
-    }
-
-    /// A node works on a request other than a fetch.
-    pub(super) fn asked(&mut self, now_ns: u64, (node, broker): (i32, &Broker), request: &Request) {
-        match request {
-            Request::BrokerHeartbeat(heartbeat) => {
-                // one of an earlier life is refused, and keeps no session
-                let known =
-                    broker.active_metadata().and_then(|image| image.broker(heartbeat.broker));
-                let Some(known) = known.filter(|known| known.epoch == heartbeat.broker_epoch)
-                else {
-                    return;
-                };
-                // whoever began to shut down is let go by whatever it says next: a heartbeat from before
-                // its wish may arrive late, on an old connection (hunt seed 870802)
-                let asks = heartbeat.want_fence
-                    || heartbeat.want_shut_down
-                    || known.in_controlled_shutdown;
-                self.hears(now_ns, (node, heartbeat.broker), asks);
-            }
-            Request::BrokerRegistration(register) => {
-                self.hears(now_ns, (node, register.broker), true);
-            }
-            Request::UnregisterBroker(asked) => {
-                // it is fenced with that, however well it is
-                self.heard.entry((node, asked.broker.0)).or_default().asked_ns = Some(now_ns);
-            }
-            _ => {}
-        }
-    }
-
-    /// A replica leads anew, or no longer.
-    fn forget(&mut self, node: i32, tp: TopicPartition) {
-        self.lags.remove(&(node, tp));
-        self.overdue.retain(|(of, at, _), _| (*of, *at) != (node, tp));
-    }
-
-    fn hears(&mut self, now_ns: u64, (node, broker): (i32, NodeId), asks: bool) {
-        let heard = self.heard.entry((node, broker.0)).or_default();
-        if heard.at_ns.len() == HEARD_MAX {
-            heard.at_ns.remove(0);
-        }
-        heard.at_ns.push(now_ns);
-        if asks {
-            heard.asked_ns = Some(now_ns);
-        }
-    }
-
-    /// A part of this time that a clock which is wrong may take for the whole, ns.
-    fn soonest(&self, ns: u64) -> u64 {
-        ns - ns / 1_000_000 * self.hurry_ppm
-    }
-
-    /// Whether a follower outside the ISR had had all within `lag_max_ns` when its leader reckoned the
-    /// high watermark last, as far as is known: as some follower named the partition, or with the last change of
-    /// the ISR (hunt seeds 21006857, 21007103, 21007610, 21007837, 21008295: it went on to fetch, and said nothing
-    /// new of the partition). Or was proposed for the ISR then, and has been refused since (hunt seed 23009919).
-    pub(super) fn was_joining(&self, of: (i32, TopicPartition, i32), lag_max_ns: u64) -> bool {
-        let Some(followers) = self.lags.get(&(of.0, of.1)) else { return false };
-        let changed_ns = self.isr_changed.get(&(of.0, of.1)).copied().unwrap_or(0);
-        let reckoned_ns = followers.0.iter().map(|(_, lag)| lag.reckoned_ns);
-        let reckoned_ns = reckoned_ns.fold(changed_ns, u64::max);
-        let lag_max_ns = 2 * lag_max_ns - self.soonest(lag_max_ns);
-        let counted = |lag: &Lag| lag.was_proposed || lag.caught_up_ns + lag_max_ns >= reckoned_ns;
-        followers.get(of.2).is_some_and(counted)
-    }
-
-    /// A leader proposes an ISR. Whoever is to join has just been heard: the leader reckons with that.
-    fn proposes(&mut self, of: (i32, TopicPartition), isr: &[NodeId]) {
-        let own = self.lags.get_mut(&of).into_iter().flat_map(|followers| &mut followers.0);
-        own.for_each(|(id, lag)| lag.was_proposed |= isr.contains(&NodeId(*id)));
-    }
-
-    /// Whether a leader has learnt of a change of its ISR while a fetch waited that may wait yet.
-    pub(super) fn has_fresh_isr(&self, now_ns: u64, node: i32, tp: TopicPartition) -> bool {
-        let changed_ns = self.isr_changed.get(&(node, tp));
-        changed_ns.is_some_and(|at_ns| now_ns <= at_ns + self.fetch_wait_ns + SLACK_NS)
-    }
-
-    fn lag(&self, (node, tp, follower): (i32, TopicPartition, i32)) -> Option<&Lag> {
-        self.lags.get(&(node, tp))?.get(follower)
-    }
-
-    fn hears_position(
-        &mut self,
-        now_ns: u64,
-        (node, broker): (i32, &Broker),
-        follower: NodeId,
-        (part, is_named): (&FetchPartition, bool),
-    ) {
-        let Some(view) = broker.replica_view(part.tp) else { return };
-        let end = view.log.log_end_offset();
-        let Some(lead) = &view.lead else { return };
-        if part.current_leader_epoch != view.leader_epoch {
-            return;
-        }
-        let offset = part.fetch_offset;
-        let is_on_log = offset <= view.log.log_start_offset()
-            || view.log.epoch_at(offset - 1) == part.last_fetched_epoch;
-        // what is told to begin anew has said nothing (hunt seed 923544)
-        if offset > end || !is_on_log || is_told(view.log, part).is_some() {
-            return;
-        }
-        let unknown = Lag { end_at_fetch: Offset::MAX, ..Lag::default() };
-        let followers = self.lags.entry((node, part.tp)).or_default();
-        let lag = followers.or_insert(follower.0, unknown);
-        if offset >= end {
-            lag.caught_up_ns = now_ns;
-            if is_named {
-                lag.complete_ns = now_ns;
-            } else if knows_all(&view, follower) {
-                lag.idle_ns = now_ns;
-            }
-        } else if offset >= lag.end_at_fetch {
-            lag.caught_up_ns = lag.caught_up_ns.max(lag.fetched_ns);
-        }
-        (lag.fetched_ns, lag.end_at_fetch) = (now_ns, end);
-        if is_named && lead.followers.iter().any(|known| known.id == follower) {
-            lag.reckoned_ns = now_ns;
-            followers.reckoned(lead.pending_isr.unwrap_or_default());
-        }
+        Self { lags: Lags::new(plan), sessions: Sessions::new(plan) }
     }
 
     /// Something changed inside a node.
@@ -309,99 +59,14 @@ impl Timeouts {
         node: i32,
         event: &TraceEvent,
     ) {
-        match event {
-            TraceEvent::BecameLeader { tp, isr, .. } => {
-                self.forget(node, *tp);
-                let followers = self.lags.entry((node, *tp)).or_default();
-                for member in isr {
-                    followers.or_insert(member.0, Lag::fresh(now_ns));
-                }
-            }
-            TraceEvent::BecameFollower { tp, .. } => {
-                self.forget(node, *tp);
-            }
-            TraceEvent::IsrCommitted { tp, old, isr, .. } => {
-                self.isr_changed.insert((node, *tp), now_ns);
-                let followers = self.lags.entry((node, *tp)).or_default();
-                followers.reckoned(&[]);
-                // who joins has what is committed, and perhaps never had all (seed 732954)
-                for member in isr.iter().filter(|member| !old.contains(member)) {
-                    followers.or_insert(member.0, Lag { complete_ns: 0, ..Lag::fresh(now_ns) });
-                }
-                // who left was seen to; whoever comes back lags anew, however far behind (seed 300351)
-                self.overdue.retain(|(of, at, member), _| {
-                    let is_in = |isr: &[NodeId]| isr.iter().any(|id| id.0 == *member);
-                    (*of, *at) != (node, *tp) || is_in(old) && is_in(isr)
-                });
-            }
-            TraceEvent::ControllerElected { .. } => {
-                self.heard.retain(|(of, _), _| *of != node);
-                self.active.insert(node, now_ns);
-            }
-            TraceEvent::ControllerResigned { .. } => {
-                self.active.remove(&node);
-            }
-            TraceEvent::BrokerFenced { broker, fenced: true } => {
-                self.fenced((ledger, now_ns), node, broker.0);
-            }
-            _ => {}
-        }
-    }
-
-    /// A leader proposes an ISR without `member`.
-    fn left(
-        &self,
-        (ledger, now_ns): (&mut Ledger, u64),
-        (node, tp, member): (i32, TopicPartition, NodeId),
-        (before, lag_max_ns): (&[NodeId], u64),
-    ) {
-        let Some(lag) = self.lag((node, tp, member.0)) else { return };
-        let had_ns = lag.complete_ns.max(lag.idle_ns);
-        if had_ns == 0 {
-            return; // whoever was taken in and never had all may leave at once (hunt seed 17001763)
-        }
-        let ago_ns = now_ns.saturating_sub(had_ns);
-        says(ledger, ago_ns >= self.soonest(lag_max_ns), &|| {
-            format!(
-                "leader {node} proposes an ISR of {tp:?} without {member}, which had all {} ms ago \
-                 (before: {before:?}); replica.lag.time.max.ms is {}; {lag:?} at {now_ns}",
-                ago_ns / 1_000_000,
-                lag_max_ns / 1_000_000
-            )
-        });
-    }
-
-    /// Some time before it was fenced, the broker must have been silent for long enough.
-    fn fenced(&self, (ledger, now_ns): (&mut Ledger, u64), node: i32, broker: i32) {
-        let Some(active_ns) = self.active.get(&node) else { return };
-        let Some(heard) = self.heard.get(&(node, broker)) else { return };
-        if heard.asked_ns.is_some_and(|asked_ns| now_ns - asked_ns < COMMIT_NS) {
-            return;
-        }
-        let mut before_ns = *active_ns;
-        let mut longest_ns = 0;
-        for at_ns in heard.at_ns.iter().copied().chain([now_ns]) {
-            if now_ns - at_ns < COMMIT_NS {
-                longest_ns = longest_ns.max(at_ns.saturating_sub(before_ns));
-            }
-            before_ns = at_ns;
-        }
-        says(ledger, longest_ns >= self.soonest(self.session_ns), &|| {
-            format!(
-                "controller {node} fences broker {broker}, which was never silent for longer than \
-                 {} ms; broker.session.timeout.ms is {}",
-                longest_ns / 1_000_000,
-                self.session_ns / 1_000_000
-            )
-        });
+        self.lags.trace(now_ns, node, event);
+        self.sessions.trace((ledger, now_ns), node, event);
     }
 
     /// A node's process ended.
     pub(super) fn node_down(&mut self, node: i32) {
-        self.lags.retain(|(of, _), _| *of != node);
-        self.overdue.retain(|(of, ..), _| *of != node);
-        self.heard.retain(|(of, _), _| *of != node);
-        self.active.remove(&node);
+        self.lags.node_down(node);
+        self.sessions.node_down(node);
     }
 
     /// What is overdue at a node that is awake.
@@ -411,64 +76,12 @@ impl Timeouts {
         view: &NodeView<'_>,
         lag_max_ns: u64,
     ) {
-        let node = view.node;
         if view.awake_ns < SLACK_NS {
-            self.overdue.retain(|(of, ..), _| *of != node);
-            return;
+            return self.lags.sees_nothing(view.node);
         }
-        for replica in view.broker.replica_views() {
-            let Some(lead) = &replica.lead else { continue };
-            let end = replica.log.log_end_offset();
-            if lead.pending_isr.is_some() {
-                self.overdue.retain(|(of, tp, _), _| (*of, *tp) != (node, replica.tp));
-                continue;
-            }
-            for member in lead.isr {
-                let Some(lag) = self.lag((node, replica.tp, member.0)) else { continue };
-                let known = lead.followers.iter().find(|follower| follower.id == *member);
-                let lags = known.is_some_and(|follower| follower.log_end < end);
-                let ago_ns = now_ns.saturating_sub(lag.caught_up_ns);
-                let key = (node, replica.tp, member.0);
-                if !lags || ago_ns <= lag_max_ns {
-                    self.overdue.remove(&key);
-                    continue;
-                }
-                let seen_ns = lag.seen_since(self.overdue.get(&key).copied(), now_ns);
-                self.overdue.insert(key, seen_ns);
-                says(ledger, now_ns - seen_ns <= lag_max_ns / 2 + SLACK_NS, &|| {
-                    format!(
-                        "leader {node} keeps {member} in the ISR, which had all {} ms ago; \
-                         replica.lag.time.max.ms is {}",
-                        ago_ns / 1_000_000,
-                        lag_max_ns / 1_000_000
-                    )
-                });
-            }
-        }
-        let Some((image, active_ns)) = view.broker.active_metadata().zip(self.active.get(&node))
-        else {
-            return;
-        };
-        for (broker, _) in image.brokers().filter(|(_, image)| !image.fenced) {
-            let heard = self.heard.get(&(node, broker.0)).and_then(|heard| heard.at_ns.last());
-            let silent_ns = now_ns.saturating_sub(*heard.unwrap_or(active_ns));
-            says(ledger, silent_ns <= self.session_ns + SLACK_NS, &|| {
-                format!(
-                    "controller {node} has not heard broker {broker} for {} ms, and does not fence \
-                     it; broker.session.timeout.ms is {}",
-                    silent_ns / 1_000_000,
-                    self.session_ns / 1_000_000
-                )
-            });
-        }
+        self.lags.overdue((&mut *ledger, now_ns), view, lag_max_ns);
+        self.sessions.overdue((ledger, now_ns), view);
     }
-}
-
-/// Whether a leader knows that a follower has all.
-fn knows_all(leader: &ReplicaView<'_>, follower: NodeId) -> bool {
-    let end = leader.log.log_end_offset();
-    let mut known = leader.lead.iter().flat_map(|lead| lead.followers.iter());
-    known.any(|known| known.id == follower && known.log_end >= end)
 }
 
 fn says(ledger: &mut Ledger, holds: bool, seen: &dyn Fn() -> String) {
@@ -487,154 +100,14 @@ impl Checkers {
         let replica = &mut p.replicas[mine];
         replica.proposed = true;
         let old = replica.lead_isr.1.clone();
-        self.timeouts.proposes((node, tp), isr);
+        self.timeouts.lags.proposes((node, tp), isr);
         let now_ns = self.ledger.now_ns;
         if now_ns == 0 {
             return; // while the cluster is set up no time passes
         }
         for member in old.iter().filter(|member| !isr.contains(member)) {
             let of = (node, tp, *member);
-            self.timeouts.left((&mut self.ledger, now_ns), of, (&old, self.lag_max_ns));
+            self.timeouts.lags.left((&mut self.ledger, now_ns), of, (&old, self.lag_max_ns));
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::recorder::testing::plan;
-
-    const MS: u64 = 1_000_000;
-
-    fn timeouts() -> Timeouts {
-        let mut plan = plan();
-        plan.cluster.config.insert("broker.session.timeout.ms".to_owned(), "1000".to_owned());
-        Timeouts::new(&plan)
-    }
-
-    /// A controller that is active from 0 on and hears broker 1 at these times, ms; how many rules
-    /// are broken when it fences that broker at `at_ms`.
-    fn fenced(heard_ms: &[u64], asks: bool, at_ms: u64) -> usize {
-        let (mut timeouts, mut ledger) = (timeouts(), Ledger::default());
-        let elected = TraceEvent::ControllerElected { epoch: 1 };
-        timeouts.trace((&mut ledger, 0), 9, &elected);
-        for at in heard_ms {
-            timeouts.hears(at * MS, (9, NodeId(1)), asks);
-        }
-        let fenced = TraceEvent::BrokerFenced { broker: NodeId(1), fenced: true };
-        timeouts.trace((&mut ledger, at_ms * MS), 9, &fenced);
-        ledger.finish().1.len()
-    }
-
-    #[test]
-    fn a_broker_is_fenced_after_its_session() {
-        assert_eq!(fenced(&[300, 600], false, 1_600), 0, "silent for a second");
-        assert_eq!(fenced(&[300, 1_400], false, 1_410), 0, "heard again before it was committed");
-        assert_eq!(fenced(&[300, 600], true, 700), 0, "it asked for it");
-        assert_eq!(fenced(&[300, 600], false, 1_500), 1, "too early");
-    }
-
-    #[test]
-    fn a_follower_that_caught_up_meanwhile_lags_anew() {
-        let lag = Lag::fresh(500);
-        assert_eq!([None, Some(400), Some(600)].map(|at| lag.seen_since(at, 900)), [900, 900, 600]);
-    }
-
-    #[test]
-    fn a_follower_that_left_and_came_back_is_seen_to_lag_anew() {
-        let (tp, ids) = (crate::recorder::testing::tp(0), |ids: &[i32]| {
-            ids.iter().map(|id| NodeId(*id)).collect::<Vec<_>>()
-        });
-        let kept = |old: &[i32], isr: &[i32]| {
-            let mut timeouts = timeouts();
-            timeouts.overdue = [2, 3].map(|member| ((1, tp, member), 7)).into();
-            let (old, isr) = (ids(old), ids(isr));
-            let event = TraceEvent::IsrCommitted { tp, epoch: 0, old, isr };
-            timeouts.trace((&mut Ledger::default(), 9), 1, &event);
-            timeouts.overdue.keys().map(|(.., member)| *member).collect::<Vec<_>>()
-        };
-        assert_eq!(kept(&[1, 2, 3], &[1, 3]), [3], "left");
-        assert_eq!(kept(&[1, 3], &[1, 2, 3]), [3], "came back");
-        assert_eq!(kept(&[1, 2, 3, 4], &[1, 2, 3]), [2, 3], "another one left");
-    }
-
-    #[test]
-    fn a_follower_leaves_when_it_has_lagged() {
-        let (tp, isr) = (crate::recorder::testing::tp(0), vec![NodeId(1), NodeId(2)]);
-        let mut timeouts = timeouts();
-        let leads = TraceEvent::BecameLeader { tp, epoch: 1, start: 0, isr };
-        timeouts.trace((&mut Ledger::default(), 100 * MS), 1, &leads);
-        let broken = |at_ms: u64| {
-            let mut ledger = Ledger::default();
-            timeouts.left((&mut ledger, at_ms * MS), (1, tp, NodeId(2)), (&[], 500 * MS));
-            ledger.finish().1.len()
-        };
-        assert_eq!((broken(599), broken(600)), (1, 0));
-    }
-
-    #[test]
-    fn a_follower_holds_its_leader_back_until_that_reckons_without_it() {
-        let tp = crate::recorder::testing::tp(0);
-        let was_joining = |other_ms: u64, changed_ms: u64| {
-            let mut timeouts = timeouts();
-            let known = |caught_up_ms: u64, reckoned_ms: u64| Lag {
-                caught_up_ns: caught_up_ms * MS,
-                fetched_ns: 9_000 * MS,
-                reckoned_ns: reckoned_ms * MS,
-                ..Lag::default()
-            };
-            let followers = timeouts.lags.entry((1, tp)).or_default();
-            followers.or_insert(2, known(100, 100));
-            followers.or_insert(3, known(other_ms, other_ms));
-            timeouts.isr_changed.insert((1, tp), changed_ms * MS);
-            timeouts.was_joining((1, tp, 2), 500 * MS)
-        };
-        assert!(was_joining(600, 600), "it went on to fetch, which makes nobody reckon");
-        assert!(!was_joining(601, 0), "another one was heard of when it no longer counted");
-        assert!(!was_joining(0, 601), "the ISR changed when it no longer counted");
-    }
-
-    #[test]
-    fn a_follower_that_was_proposed_and_refused_holds_its_leader_back_until_that_reckons() {
-        let tp = crate::recorder::testing::tp(0);
-        let mut timeouts = timeouts();
-        let followers = timeouts.lags.entry((1, tp)).or_default();
-        for id in [2, 3] {
-            followers.or_insert(id, Lag { reckoned_ns: 900 * MS, ..Lag::default() });
-        }
-        let hold =
-            |timeouts: &Timeouts| [2, 3].map(|id| timeouts.was_joining((1, tp, id), 500 * MS));
-        let ids = |ids: &[i32]| ids.iter().map(|id| NodeId(*id)).collect::<Vec<_>>();
-        assert_eq!(hold(&timeouts), [false, false]);
-        timeouts.proposes((1, tp), &ids(&[1, 2]));
-        assert_eq!(hold(&timeouts), [true, false]);
-        timeouts.proposes((1, tp), &ids(&[1]));
-        assert_eq!(hold(&timeouts), [true, false], "nobody reckons when another one is to leave");
-        let followers = timeouts.lags.entry((1, tp)).or_default();
-        followers.reckoned(&ids(&[1, 2]));
-        assert_eq!(hold(&timeouts), [true, false], "not answered yet");
-        timeouts.lags.entry((1, tp)).or_default().reckoned(&[]);
-        assert_eq!(hold(&timeouts), [false, false], "reckoned without it");
-        timeouts.proposes((1, tp), &ids(&[1, 2]));
-        let event = TraceEvent::IsrCommitted { tp, epoch: 0, old: ids(&[1, 3]), isr: ids(&[1]) };
-        timeouts.trace((&mut Ledger::default(), 1_000 * MS), 1, &event);
-        assert_eq!(hold(&timeouts), [false, false], "the ISR has changed");
-    }
-
-    #[test]
-    fn a_fetch_that_names_nothing_counts_while_the_session_has_the_partition() {
-        let tp = crate::recorder::testing::tp(0);
-        let left = |leaves_out: bool| {
-            let mut timeouts = timeouts();
-            let lag = Lag { complete_ns: 100 * MS, idle_ns: 800 * MS, ..Lag::default() };
-            timeouts.lags.entry((1, tp)).or_default().or_insert(2, lag);
-            if leaves_out {
-                timeouts.lags.entry((1, tp)).or_default().leave_out(2);
-            }
-            let mut ledger = Ledger::default();
-            timeouts.left((&mut ledger, 1_000 * MS), (1, tp, NodeId(2)), (&[], 500 * MS));
-            ledger.finish().1.len()
-        };
-        assert_eq!((left(false), left(true)), (1, 0));
     }
 }

@@ -1,7 +1,8 @@
 //! The file that the log cleaner writes, and how it takes the place of segments: in one moment, as
 //! renames are durable at once here. What a process has left of one is gone when the next starts.
 
-use super::store::{Cut, Extent, FileId, LogIndex, Segment, Store, find};
+use super::segment::{FileId, Segment, find};
+use super::store::{Cut, Extent, LogIndex, Store};
 use bytes::Bytes;
 use std::sync::Arc;
 use stormglass_broker_core::ids::{Offset, TopicPartition};

@@ -2,7 +2,7 @@
 //! its host keeps more, on which no broker may count.
 
 use super::device::Disk;
-use super::store::Segment;
+use super::segment::Segment;
 use bytes::Bytes;
 use stormglass_broker_core::ids::{Offset, TopicPartition};
 use stormglass_broker_core::inspect::named_snapshot;

@@ -4,7 +4,8 @@
 
 use super::config::DiskConfig;
 use super::page_cache::{PageCache, Writeback};
-use super::store::{FileId, Store};
+use super::segment::FileId;
+use super::store::Store;
 use super::volume::{Io, Volumes};
 use std::collections::BTreeMap;
 

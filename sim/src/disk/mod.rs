@@ -23,6 +23,7 @@ mod packed;
 mod page_cache;
 mod reader;
 mod run;
+mod segment;
 mod store;
 #[cfg(test)]
 pub(crate) mod testing;

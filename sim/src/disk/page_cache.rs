@@ -5,7 +5,7 @@
 //! it fetches the gap too. A chunk is clean (in the list of least recent use, may be evicted),
 //! dirty (in the order in which it became so) or being written back. Everything is O(1).
 
-use super::store::FileId;
+use super::segment::FileId;
 use rustc_hash::FxHashMap;
 
 const NONE: u32 = u32::MAX;

@@ -1,6 +1,7 @@
 //! What is added to a storm that has been drawn already, and what several of those additions are made of.
 
 use super::storm::clash;
+use std::ops::Range;
 use stormglass_scenarios::plan::{
     Action, ConsumerPlan, Endpoint, EventPlan, LinkEffect, Operation, Plan, ProducerPlan,
 };
@@ -8,6 +9,8 @@ use stormglass_scenarios::plan::{
 const MS: u64 = 1_000_000;
 /// Where groups' positions are.
 pub(super) const OFFSETS_TOPIC: &str = "__consumer_offsets";
+/// How many times are tried for what is of no use in part.
+pub(super) const TRIES: u32 = 8;
 
 /// From when to when something may happen, ns.
 pub(super) type Window = (u64, u64);
@@ -29,8 +32,25 @@ pub(super) fn add(plan: &mut Plan, to_ns: u64, events: impl IntoIterator<Item = 
 }
 
 /// Whether each of these would be added by itself.
-pub(super) fn fit(plan: &Plan, to_ns: u64, events: &[EventPlan]) -> bool {
+fn fit(plan: &Plan, to_ns: u64, events: &[EventPlan]) -> bool {
     events.iter().all(|event| is_free(plan, to_ns, event))
+}
+
+/// Draws until each of the events would be added, `tries` times at most; otherwise what was drawn last.
+pub(super) fn drawn_whole(
+    plan: &Plan,
+    to_ns: u64,
+    tries: u32,
+    mut draw: impl FnMut() -> Vec<EventPlan>,
+) -> Result<Vec<EventPlan>, Vec<EventPlan>> {
+    let mut events = draw();
+    for _ in 1..tries {
+        if fit(plan, to_ns, &events) {
+            return Ok(events);
+        }
+        events = draw();
+    }
+    if fit(plan, to_ns, &events) { Ok(events) } else { Err(events) }
 }
 
 fn is_free(plan: &Plan, to_ns: u64, event: &EventPlan) -> bool {
@@ -46,6 +66,19 @@ pub(super) fn lasting(at_ns: u64, for_ns: u64, action: Action) -> EventPlan {
 /// The administrator asks for something.
 pub(super) fn asks(at_ns: u64, operation: Operation) -> EventPlan {
     EventPlan { at_ns, for_ns: None, action: Action::Admin { operation }, line: None }
+}
+
+/// The administrator asks for these replicas of each partition, in this order.
+pub(super) fn reassigns(
+    at_ns: u64,
+    topic: &str,
+    partitions: Range<u32>,
+    replicas: &[i32],
+) -> impl Iterator<Item = EventPlan> {
+    partitions.map(move |partition| {
+        let (topic, replicas) = (topic.to_owned(), replicas.to_vec());
+        asks(at_ns, Operation::Reassign { topic, partition, replicas })
+    })
 }
 
 /// The administrator asks that so many replicas of a topic must be in sync.
@@ -76,9 +109,53 @@ pub(super) fn server(plan: &Plan, key: &str, default: &str) -> String {
     plan.cluster.config.get(key).cloned().unwrap_or_else(|| default.to_owned())
 }
 
+/// Some partitions that have groups' positions, and how many replicas they have.
+pub(super) fn positions(plan: &Plan) -> (Range<u32>, usize) {
+    let number = |key: &str, default: &str| server(plan, key, default).parse().unwrap_or(1_u32);
+    let replicas = number("offsets.topic.replication.factor", "3") as usize;
+    (0..number("offsets.topic.num.partitions", "50").min(2), replicas)
+}
+
 /// Topics of producers whose transactions commit positions, once for each of these.
 pub(super) fn topics_with_positions(plan: &Plan) -> Vec<String> {
     let commits = |producer: &&ProducerPlan| producer.transactions.is_some_and(|of| of.positions);
     let producers = plan.producers.iter().filter(commits);
     producers.map(|producer| producer.topic.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recorder::testing::plan;
+
+    #[test]
+    fn what_is_of_no_use_in_part_is_drawn_until_it_fits() {
+        let mut plan = plan();
+        plan.events.clear();
+        let drawn = |tries: u32, until_ns: u64| {
+            let mut ends_ns = 70;
+            let mut draws = 0;
+            let events = drawn_whole(&plan, until_ns, tries, || {
+                (ends_ns, draws) = (ends_ns - 10, draws + 1);
+                let pause = |at_ns| lasting(at_ns, 1, Action::ProcessPause { node: 1 });
+                vec![pause(0), pause(ends_ns - 1)]
+            });
+            let is_whole = events.is_ok();
+            (is_whole, draws, events.unwrap_or_else(|last| last)[1].at_ns + 1)
+        };
+        assert_eq!(drawn(4, 60), (true, 1, 60));
+        assert_eq!(drawn(4, 30), (true, 4, 30), "at the last try");
+        assert_eq!(drawn(4, 20), (false, 4, 30), "what was drawn last");
+        assert_eq!(drawn(1, 50), (false, 1, 60));
+    }
+
+    #[test]
+    fn each_partition_gets_the_replicas() {
+        let events: Vec<EventPlan> = reassigns(7, "t", 0..2, &[3, 1]).collect();
+        let asked = |partition: u32| {
+            let (topic, replicas) = ("t".to_owned(), vec![3, 1]);
+            asks(7, Operation::Reassign { topic, partition, replicas })
+        };
+        assert_eq!(events, [asked(0), asked(1)]);
+    }
 }

@@ -7,15 +7,14 @@
 //! there are while they move. Draws come from streams of their own, so that the other seeds stay as they are.
 
 use super::adding::{
-    OFFSETS_TOPIC, Window, add, asks, brokers, lasting, server, sets_min_isr, slow_brokers,
-    topics_with_positions, window,
+    OFFSETS_TOPIC, Window, add, asks, brokers, lasting, positions, reassigns, server, sets_min_isr,
+    slow_brokers, topics_with_positions, window,
 };
 use super::dice::Dice;
 use super::subscriptions::has_patterns;
 use super::timing::{Timing, config_ms};
 use crate::client::TransactionStep;
 use std::collections::BTreeSet;
-use std::ops::Range;
 use stormglass_scenarios::plan::{Action, ConsumerPlan, EventPlan, Operation, Plan};
 
 const MS: u64 = 1_000_000;
@@ -88,13 +87,6 @@ fn listed(plan: &Plan) -> Vec<EventPlan> {
     events
 }
 
-/// Some partitions that have groups' positions, and how many replicas they have.
-fn positions(plan: &Plan) -> (Range<u32>, usize) {
-    let number = |key: &str, default: &str| server(plan, key, default).parse().unwrap_or(1_u32);
-    let replicas = number("offsets.topic.replication.factor", "3") as usize;
-    (0..number("offsets.topic.num.partitions", "50").min(2), replicas)
-}
-
 /// Members that begin anew wait for their former selves until those are given up; meanwhile other brokers lead the
 /// positions, and the former leaders live on.
 fn moved_while_joining(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
@@ -148,10 +140,7 @@ fn moved_while_slow(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
         let mut moves_ns = at_ns + every / 2;
         for _ in 0..moves {
             order.rotate_left(1);
-            for partition in partitions.clone() {
-                let (topic, replicas) = (OFFSETS_TOPIC.to_owned(), order.clone());
-                events.push(asks(moves_ns, Operation::Reassign { topic, partition, replicas }));
-            }
+            events.extend(reassigns(moves_ns, OFFSETS_TOPIC, partitions.clone(), &order));
             let soon = moves_ns + dice.between(20, 200) * MS;
             events.push(asks(soon, Operation::ElectPreferred));
             moves_ns += every;
@@ -177,10 +166,7 @@ fn moved_while_asking(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
     for turn in 1..=turns {
         order.rotate_left(1);
         let moves_ns = at_ns + turn * every;
-        for partition in partitions.clone() {
-            let (topic, replicas) = (OFFSETS_TOPIC.to_owned(), order.clone());
-            events.push(asks(moves_ns, Operation::Reassign { topic, partition, replicas }));
-        }
+        events.extend(reassigns(moves_ns, OFFSETS_TOPIC, partitions.clone(), &order));
         for soon in [dice.between(20, 100), dice.between(150, 350)] {
             events.push(asks(moves_ns + soon * MS, Operation::ElectPreferred));
         }
@@ -211,10 +197,7 @@ fn read_while_ended(plan: &Plan, _: Window) -> Vec<EventPlan> {
     let extra_latency_ns = dice.pick(&[50, 100, 200]) * MS;
     let slow = Action::SlowDisk { node, rate_permille: 1_000, extra_latency_ns };
     let mut events = vec![lasting(at_ns, moves_ns - at_ns + 4_000 * MS, slow)];
-    for partition in partitions {
-        let (topic, replicas) = (OFFSETS_TOPIC.to_owned(), order.clone());
-        events.push(asks(moves_ns, Operation::Reassign { topic, partition, replicas }));
-    }
+    events.extend(reassigns(moves_ns, OFFSETS_TOPIC, partitions, &order));
     // it is asked for until it is in sync
     for _ in 0..4 {
         let soon = moves_ns + dice.between(100, 3_000) * MS;
@@ -241,10 +224,7 @@ fn moved_back(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
     let mut events = Vec::new();
     for _ in 0..turns {
         order.swap(0, 1);
-        for partition in 0..partitions {
-            let (topic, replicas) = (TRANSACTIONS_TOPIC.to_owned(), order.clone());
-            events.push(asks(at_ns, Operation::Reassign { topic, partition, replicas }));
-        }
+        events.extend(reassigns(at_ns, TRANSACTIONS_TOPIC, 0..partitions, &order));
         // a replica that is new there has to have all of it first
         for soon in [dice.between(20, 200), dice.between(250, 600)] {
             events.push(asks(at_ns + soon * MS, Operation::ElectPreferred));

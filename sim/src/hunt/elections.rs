@@ -3,7 +3,7 @@
 //! back. Controllers look at what nobody leads after moments, and let brokers miss more or fewer leaderships. Draws
 //! come from streams of their own, so that the other seeds stay as they are.
 
-use super::adding::{Window, add, asks, brokers, fit, lasting, window};
+use super::adding::{TRIES, Window, add, asks, brokers, drawn_whole, lasting, window};
 use super::dice::Dice;
 use super::timing::Timing;
 use stormglass_scenarios::plan::{Action, EventPlan, Operation, Plan, TopicPlan};
@@ -14,8 +14,6 @@ const UNCLEAN: &str = "unclean.leader.election.enable";
 const INTERVAL: &str = "unclean.leader.election.interval.ms";
 /// Of a storm in which they do so often.
 const ALLOWED_LATE: &str = "allowed late";
-/// How many other times are tried for what is of no use in part.
-const TRIES: u32 = 8;
 /// What a controller takes to fence a broker whose session has ended, and brokers to hear of that, ns.
 const SOON_NS: u64 = 300 * MS;
 
@@ -74,8 +72,7 @@ fn whole(
     if !dice.percent(chance) {
         return Vec::new();
     }
-    let mut tries = (0..TRIES).map(|_| draw(plan, window, &mut dice));
-    tries.find(|events| fit(plan, window.1, events)).unwrap_or_default()
+    drawn_whole(plan, window.1, TRIES, || draw(plan, window, &mut dice)).unwrap_or_default()
 }
 
 /// A broker is down for a while.

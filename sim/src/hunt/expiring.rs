@@ -3,7 +3,7 @@
 //! been there for a while, and somebody comes back while the group is being removed. Draws come from streams of their
 //! own, so that the other seeds stay as they are.
 
-use super::adding::{add, brokers, fit, is_classic, lasting, slow_brokers, window};
+use super::adding::{TRIES, add, brokers, drawn_whole, is_classic, lasting, slow_brokers, window};
 use super::dice::Dice;
 use super::timing::config_ms;
 use stormglass_scenarios::plan::{Action, ConsumerPlan, EventPlan, Plan};
@@ -13,8 +13,6 @@ const MS: u64 = 1_000_000;
 const JUMP_NS: i64 = 70_000_000_000;
 /// Where idle producers are forgotten sooner, no clock may be wrong, ms.
 const PRODUCERS_KEPT_MS: u64 = 3_600_000;
-/// How many times are tried for what is of no use in part.
-const TRIES: u32 = 8;
 
 /// Has some groups' positions grow old at once.
 pub(super) fn storm(plan: &mut Plan) {
@@ -59,13 +57,12 @@ fn removed(plan: &mut Plan, groups: &[ConsumerPlan]) {
     let from_ns = (from_ns + 3_000 * MS).min(to_ns);
     for _ in 0..dice.between(2, 4) {
         let group = dice.pick(groups);
-        for _ in 0..TRIES {
+        let drawn = drawn_whole(plan, to_ns, TRIES, || {
             let at_ns = dice.between(from_ns, to_ns);
-            let events = back(&mut dice, &brokers(plan), &group, at_ns);
-            if fit(plan, to_ns, &events) {
-                add(plan, to_ns, events);
-                break;
-            }
+            back(&mut dice, &brokers(plan), &group, at_ns)
+        });
+        if let Ok(events) = drawn {
+            add(plan, to_ns, events);
         }
     }
 }

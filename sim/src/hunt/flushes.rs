@@ -2,7 +2,9 @@
 //! as a volume takes. In most of these a replica leaves a broker meanwhile, or one gives up what groups have written and
 //! leads it again at once. Draws come from streams of their own, so that the other seeds stay as they are.
 
-use super::adding::{OFFSETS_TOPIC, Window, add, asks, brokers, lasting, server, window};
+use super::adding::{
+    OFFSETS_TOPIC, Window, add, asks, brokers, lasting, positions, reassigns, window,
+};
 use super::dice::Dice;
 use stormglass_scenarios::plan::{Action, EventPlan, Operation, Plan, TopicPlan};
 
@@ -41,13 +43,12 @@ pub(super) fn storm(plan: &mut Plan) {
 /// A broker gives up what groups have written, and leads it again before its slow volume has all of that.
 fn led_back(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
     let mut dice = Dice::new(plan.seed, "led back");
-    let number = |key: &str, default: &str| server(plan, key, default).parse().unwrap_or(1_u32);
+    let (partitions, replicas) = positions(plan);
     let mut order = dice.shuffled(&brokers(plan));
-    order.truncate(number("offsets.topic.replication.factor", "3") as usize);
+    order.truncate(replicas);
     if !flushes_all(plan) || order.len() < 2 || !dice.percent(80) {
         return Vec::new();
     }
-    let partitions = number("offsets.topic.num.partitions", "50").min(2);
     let mut events = Vec::new();
     for _ in 0..dice.between(2, 4) {
         let (at_ns, extra_latency_ns) = (dice.between(from_ns, to_ns), dice.pick(&[300, 700]) * MS);
@@ -57,10 +58,7 @@ fn led_back(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
         let away_ns = slow_ns + dice.between(400, 1_200) * MS;
         let back_ns = away_ns + dice.between(60, 250) * MS;
         for moves_ns in [at_ns, away_ns, back_ns] {
-            for partition in 0..partitions {
-                let (topic, replicas) = (OFFSETS_TOPIC.to_owned(), order.clone());
-                events.push(asks(moves_ns, Operation::Reassign { topic, partition, replicas }));
-            }
+            events.extend(reassigns(moves_ns, OFFSETS_TOPIC, partitions.clone(), &order));
             let soon = moves_ns + dice.between(15, 50) * MS;
             events.push(asks(soon, Operation::ElectPreferred));
             order.swap(0, 1);

@@ -4,7 +4,7 @@
 //! members get an id and never join by it. Some groups have no room for more members than they have, and some read a
 //! topic that grows. Draws come from streams of their own, so that the other seeds stay as they are.
 
-use super::adding::{Window, add, asks, fit, is_classic, lasting, window};
+use super::adding::{TRIES, Window, add, asks, drawn_whole, is_classic, lasting, window};
 use super::dice::Dice;
 use super::timing::config_ms;
 use std::collections::BTreeMap;
@@ -18,8 +18,6 @@ const MS: u64 = 1_000_000;
 const GROWN: &str = "grown";
 /// `request.timeout.ms` of members that give up a heartbeat while it is under way.
 const PATIENCE_MS: u64 = 1_000;
-/// How many other times are tried for what is of no use in part.
-const TRIES: u32 = 8;
 
 /// Gives some groups members that may be away for longer than the others wait, or than their sessions last.
 pub(super) fn draw(plan: &mut Plan) {
@@ -119,17 +117,13 @@ pub(super) fn storm(plan: &mut Plan) {
         plan.consumers.iter().filter(|group| group.count >= 3).cloned().collect();
     for group in groups {
         for _ in 0..dice.between(1, 3) {
-            let at_ns = dice.between(from_ns, to_ns);
-            let mut events = away(&mut dice, plan, &group, at_ns);
             // members with names of their own are restarted often, and one of the two alone keeps nobody waiting
-            for _ in 0..TRIES {
-                if !is_static(&group) || fit(plan, to_ns, &events) {
-                    break;
-                }
+            let tries = if is_static(&group) { TRIES + 1 } else { 1 };
+            let drawn = drawn_whole(plan, to_ns, tries, || {
                 let at_ns = dice.between(from_ns, to_ns);
-                events = away(&mut dice, plan, &group, at_ns);
-            }
-            add(plan, to_ns, events);
+                away(&mut dice, plan, &group, at_ns)
+            });
+            add(plan, to_ns, drawn.unwrap_or_else(|last| last));
         }
     }
     let events = grown(plan, (from_ns, to_ns));
@@ -169,13 +163,12 @@ pub(super) fn storm_of_names(plan: &mut Plan) {
     let (from_ns, to_ns) = window(plan);
     for group in plan.consumers.clone() {
         for _ in 0..dice.between(1, 3) {
-            for _ in 0..TRIES {
+            let drawn = drawn_whole(plan, to_ns, TRIES, || {
                 let at_ns = dice.between(from_ns, to_ns);
-                let events = former(&mut dice, &group, at_ns);
-                if fit(plan, to_ns, &events) {
-                    add(plan, to_ns, events);
-                    break;
-                }
+                former(&mut dice, &group, at_ns)
+            });
+            if let Ok(events) = drawn {
+                add(plan, to_ns, events);
             }
         }
     }

@@ -6,7 +6,7 @@ use crate::ids::{NO_EPOCH, NodeId};
 use crate::log::testing::{numbered, sequenced};
 use crate::metadata::{LeaderUpdate, MetadataRecord, PartitionChangeRecord};
 use crate::protocol::{EpochEndOffset, FetchPartitionResponse, Request};
-use crate::replica::read::{Tail, diverges};
+use crate::replica::look::{Tail, diverges};
 use crate::seam::{DiskOp, DiskOpKind, FileName, TraceEvent};
 
 #[test]

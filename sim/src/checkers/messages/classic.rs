@@ -4,8 +4,8 @@
 //! silence meanwhile, and static members are not for not joining in time; and who has its assignment is not waited for
 //! any more.
 
-use super::places::Places;
 use super::{Says, Speaker, joined};
+use crate::checkers::places::Places;
 use std::sync::Arc;
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::error::ErrorCode;
@@ -14,7 +14,10 @@ use stormglass_broker_core::protocol::{
     GroupState, HeartbeatRequest, JoinGroupRequest, JoinGroupResponse, Request, Response,
     SyncGroupRequest, SyncGroupResponse,
 };
-use stormglass_broker_core::time::Instant;
+use stormglass_broker_core::time::{Duration, Instant};
+
+/// What a node may be ahead of the time at which it is looked at.
+const AHEAD: Duration = Duration::from_millis(100);
 
 /// A member that has been in a generation, as it asks to join, or for its assignment.
 #[derive(Debug)]
@@ -46,7 +49,8 @@ impl Before {
         }
         let (calls, places) = match request {
             Request::JoinGroup(asked) => {
-                let places = has_right_clocks.then(|| Places::of(broker, group));
+                let view = has_right_clocks.then(|| broker.classic_group(group)).flatten();
+                let places = view.map(|view| Places::settled(broker, &view));
                 (calls(&known, asked), places.unwrap_or_default())
             }
             _ => (false, Places::default()),
@@ -91,8 +95,8 @@ impl Before {
         }
         let next = by.broker.classic_group(&asked.group);
         let next = next.filter(|of| joined::is_in(of, answer));
-        let now = Instant::from_nanos(by.disk_now_ns);
-        let lost = next.and_then(|next| self.places.lost(&next, now));
+        let latest = Instant::from_nanos(by.disk_now_ns) + AHEAD;
+        let lost = next.and_then(|next| self.places.lost(&next, latest));
         says.rule(lost.is_none(), &|| {
             format!(
                 "coordinator {} has thrown static member {lost:?} out of {} before its session was over, as it had not \

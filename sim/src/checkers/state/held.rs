@@ -22,7 +22,7 @@ pub(super) fn in_sync(ledger: &mut Ledger, view: &NodeView<'_>, timeouts: &Timeo
         let Some(follower) = session.replica else { continue };
         for part in &session.parts {
             let Some(replica) = view.broker.replica_view(part.tp) else { continue };
-            let is_fresh = timeouts.has_fresh_isr(now_ns, view.node, part.tp);
+            let is_fresh = timeouts.lags.has_fresh_isr(now_ns, view.node, part.tp);
             says(ledger, is_fresh || !waits_beside(&replica, part, follower), &|| {
                 format!(
                     "leader {} lets follower {follower}, which is in sync, wait at offset {} of {:?}; its \

@@ -300,7 +300,7 @@ impl Checkers {
             replicas::deleted(p, ledger, of);
             replicas::proposed(p, ledger, of);
             replicas::progress(p, ledger, of, |id| {
-                self.timeouts.was_joining((view.node, replica.tp, id.0), self.lag_max_ns)
+                self.timeouts.lags.was_joining((view.node, replica.tp, id.0), self.lag_max_ns)
             });
             remembered::look(p, ledger, of, self.has_right_clocks);
             unflushed::look(p, ledger, (view.node, log), |around| {

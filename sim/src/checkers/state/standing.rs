@@ -2,6 +2,7 @@
 //! they wait for, and markers that nobody can write.
 
 mod homeless;
+mod last_look;
 mod places;
 mod put_off;
 mod settled;
@@ -9,7 +10,7 @@ mod settled;
 use super::NodeView;
 use crate::checkers::ledger::Ledger;
 use homeless::Homeless;
-use places::Places;
+use places::PlacesKept;
 use put_off::PutOff;
 use settled::Settled;
 use std::collections::BTreeSet;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 /// All of that.
 #[derive(Debug, Default)]
 pub(crate) struct Standing {
-    places: Places,
+    places: PlacesKept,
     settled: Settled,
     put_off: PutOff,
     homeless: Homeless,

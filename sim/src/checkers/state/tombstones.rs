@@ -87,10 +87,7 @@ fn cleaned(
 fn is_due(batch: &Batch, now_ms: i64) -> bool {
     let header = &batch.header;
     let is_over = header.delete_horizon_ms().is_some_and(|horizon_ms| horizon_ms < now_ms);
-    is_over
-        && !header.is_control()
-        && header.record_count > 0
-        && has_tombstones(batch)
+    is_over && !header.is_control() && header.record_count > 0 && has_tombstones(batch)
 }
 
 fn has_tombstones(batch: &Batch) -> bool {

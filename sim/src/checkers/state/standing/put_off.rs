@@ -1,10 +1,11 @@
 //! The first generation of a group in the classic protocol waits a little for members that start at the same time
 //! (KIP-134), for `group.initial.rebalance.delay.ms`, and again as long as somebody new has come meanwhile; and no longer.
 
-use super::super::{GroupKey, NodeView};
+use super::super::NodeView;
+use super::last_look::LastLook;
 use crate::checkers::ledger::Ledger;
 use crate::checkers::state::waits::says;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use stormglass_broker_core::inspect::ClassicGroupView;
 use stormglass_broker_core::time::Instant;
@@ -34,12 +35,12 @@ impl Waits {
 
 /// Groups that wait for members before their first generation.
 #[derive(Debug, Default)]
-pub(super) struct PutOff(BTreeMap<GroupKey, Waits>);
+pub(super) struct PutOff(LastLook<Waits>);
 
 impl PutOff {
     /// A node's process ended.
     pub(super) fn node_down(&mut self, node: i32) {
-        self.0.retain(|(of, ..), _| *of != node);
+        self.0.node_down(node);
     }
 
     /// Looks at what the coordinators wait for. `changed`: groups that members have left since the last look, or that
@@ -50,23 +51,19 @@ impl PutOff {
         nodes: &[NodeView<'_>],
         changed: &BTreeSet<Arc<str>>,
     ) {
-        let before = std::mem::take(&mut self.0);
-        for view in nodes {
-            let Some(server) = view.broker.properties() else { continue };
+        self.0.renew(nodes, changed, |view, group, before| {
+            let server = view.broker.properties().filter(|_| group.is_put_off)?;
             let delay_ns = server.group_initial_rebalance_delay.as_nanos();
-            for group in view.broker.classic_groups().filter(|group| group.is_put_off) {
-                let key = (view.node, group.epoch, Arc::clone(group.group));
-                let known = before.get(&key).filter(|_| !changed.contains(group.group));
-                let waits = Waits::of(&group, view.mono, known);
-                let is_due = view.awake_ns > 2 * delay_ns + LATE_NS;
-                begins(ledger, &key, is_due && waits.is_too_long(view.mono, delay_ns), &waits);
-                self.0.insert(key, waits);
-            }
-        }
+            let waits = Waits::of(group, view.mono, before);
+            let is_due = view.awake_ns > 2 * delay_ns + LATE_NS;
+            let is_late = is_due && waits.is_too_long(view.mono, delay_ns);
+            begins(ledger, (view.node, group.group), is_late, &waits);
+            Some(waits)
+        });
     }
 }
 
-fn begins(ledger: &mut Ledger, (node, _, group): &GroupKey, is_too_long: bool, waits: &Waits) {
+fn begins(ledger: &mut Ledger, (node, group): (i32, &Arc<str>), is_too_long: bool, waits: &Waits) {
     says(ledger, !is_too_long, &|| {
         format!(
             "coordinator {node} puts the first generation of {group} off, and nobody has come for longer than it \

@@ -4,7 +4,8 @@
 //! is stable, everybody keeps what it was assigned. Who leads, and joins each time, goes on leading. Of a group that is
 //! stable, or has lost its last member, its log has been told.
 
-use super::super::{GroupKey, NodeView};
+use super::super::NodeView;
+use super::last_look::LastLook;
 use crate::checkers::ledger::Ledger;
 use crate::checkers::state::metadata;
 use bytes::Bytes;
@@ -108,16 +109,14 @@ fn preferred<'a>(view: &ClassicGroupView<'a>) -> Option<&'a Arc<str>> {
     common.iter().copied().rev().max_by_key(|&name| votes(name))
 }
 
-/// Groups at the last look.
+/// Groups in generations that are settled.
 #[derive(Debug, Default)]
-pub(super) struct Settled {
-    seen: BTreeMap<GroupKey, Seen>,
-}
+pub(super) struct Settled(LastLook<Seen>);
 
 impl Settled {
     /// A node's process ended.
     pub(super) fn node_down(&mut self, node: i32) {
-        self.seen.retain(|(of, ..), _| *of != node);
+        self.0.node_down(node);
     }
 
     /// Looks at what the coordinators know. Of groups that were `removed` since the last look others may have come into
@@ -128,30 +127,19 @@ impl Settled {
         nodes: &[NodeView<'_>],
         removed: &BTreeSet<Arc<str>>,
     ) {
-        let before = std::mem::take(&mut self.seen);
-        for view in nodes {
-            for group in view.broker.classic_groups() {
-                let key = (view.node, group.epoch, Arc::clone(group.group));
-                let now = Seen::of(&group);
-                says(ledger, &key, flaw(&group), &group);
-                let Some(now) = now else { continue };
-                let before = before.get(&key).filter(|_| !removed.contains(group.group));
-                says(ledger, &key, before.and_then(|before| now.changed(before)), &group);
-                self.seen.insert(key, now);
-            }
-        }
+        self.0.renew(nodes, removed, |view, group, before| {
+            says(ledger, view.node, flaw(group), group);
+            let now = Seen::of(group)?;
+            says(ledger, view.node, before.and_then(|before| now.changed(before)), group);
+            Some(now)
+        });
     }
 }
 
-fn says(
-    ledger: &mut Ledger,
-    (node, _, group): &GroupKey,
-    wrong: Option<&'static str>,
-    view: &ClassicGroupView<'_>,
-) {
+fn says(ledger: &mut Ledger, node: i32, wrong: Option<&'static str>, view: &ClassicGroupView<'_>) {
     metadata::says(ledger, "", wrong.is_none(), &|| {
         let wrong = wrong.unwrap_or_default();
-        format!("group {group} of coordinator {node} {wrong}: {view:?}")
+        format!("group {} of coordinator {node} {wrong}: {view:?}", view.group)
     });
 }
 

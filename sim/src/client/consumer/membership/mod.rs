@@ -2,7 +2,7 @@
 //! consumer's partitions is here.
 
 mod classic;
-mod heartbeats;
+mod consumer;
 
 use super::assignors::{Assignor, Named};
 use super::machine::Consumer;
@@ -10,7 +10,7 @@ use super::partition::Phase;
 use crate::client::io::ClientCx;
 use crate::client::wakeup::NEVER;
 pub(crate) use classic::ClassicMember;
-pub(crate) use heartbeats::ConsumerMember;
+pub(crate) use consumer::ConsumerMember;
 use std::sync::Arc;
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::{NO_EPOCH, NO_OFFSET};

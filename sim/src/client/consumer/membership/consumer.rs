@@ -6,18 +6,17 @@
 //! says so. Errors that end Java's consumer for good have its application begin anew under another
 //! member id. A consumer that is closed leaves without a last commit.
 
-use super::{GroupCall, HeartbeatSetup, Membership};
-use crate::client::consumer::machine::{Call, Consumer};
+mod heartbeats;
+mod reconciling;
+
+use super::{HeartbeatSetup, Membership};
+use crate::client::consumer::machine::Consumer;
 use crate::client::consumer::partition::Phase;
 use crate::client::io::{ClientCx, Outcome};
 use crate::client::wakeup::NEVER;
 use std::sync::Arc;
-use stormglass_broker_core::error::ErrorCode;
-use stormglass_broker_core::ids::{NodeId, TopicPartition};
-use stormglass_broker_core::protocol::{
-    ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, JOIN_EPOCH, LEAVE_EPOCH,
-    Request, STATIC_LEAVE_EPOCH,
-};
+use stormglass_broker_core::ids::TopicPartition;
+use stormglass_broker_core::protocol::JOIN_EPOCH;
 
 /// How long a request that its client has given up may still arrive, ns.
 const LATE_NS: u64 = 30_000_000_000;
@@ -279,169 +278,6 @@ impl Consumer {
         NEVER
     }
 
-    fn say_goodbye(&mut self, cx: &mut ClientCx<'_>) {
-        let Ok(node) = self.coordinator_ready(cx) else { return };
-        let Some(mut request) = self.heartbeat_request() else { return };
-        let is_static = request.instance.is_some();
-        request.epoch = if is_static { STATIC_LEAVE_EPOCH } else { LEAVE_EPOCH };
-        let request = Request::ConsumerGroupHeartbeat(Box::new(request));
-        let call = Some(Call::Group(GroupCall::Leave));
-        self.network.connections.send(node, request, call, cx);
-    }
-
-    /// A heartbeat that says nothing but who it comes from.
-    fn heartbeat_request(&self) -> Option<ConsumerGroupHeartbeatRequest> {
-        let member = self.membership.as_ref()?.consumer()?;
-        Some(ConsumerGroupHeartbeatRequest {
-            group: self.config.group.clone(),
-            member: Arc::clone(&member.id),
-            epoch: member.epoch,
-            instance: member.instance(),
-            rack: None,
-            rebalance_timeout_ms: -1,
-            topics: None,
-            regex: None,
-            assignor: None,
-            owned: None,
-            makes_member_id: true,
-            client_id: Arc::clone(&member.setup.client_id),
-            client_host: Arc::from("/127.0.0.1"),
-        })
-    }
-
-    fn heartbeat_if_due(&mut self, cx: &mut ClientCx<'_>) -> u64 {
-        let Some(member) = self.consumer_member().filter(|member| member.asked.is_none()) else {
-            return NEVER;
-        };
-        let at_once = matches!(member.stage, Stage::Joining | Stage::Acknowledging);
-        let due_ns = if at_once { member.retry_ns } else { member.due_ns.max(member.retry_ns) };
-        if due_ns > cx.now_ns {
-            return due_ns;
-        }
-        if self.network.view.topics().iter().any(|topic| topic.id.is_none()) {
-            return NEVER; // metadata will tell
-        }
-        match self.coordinator_ready(cx) {
-            Ok(node) => self.send_heartbeat(node, cx),
-            Err(retry_ns) => return retry_ns,
-        }
-        NEVER
-    }
-
-    fn send_heartbeat(&mut self, node: NodeId, cx: &mut ClientCx<'_>) {
-        let owned = self.owned_partitions();
-        let names = self.network.view.topics().iter().map(|topic| Arc::clone(&topic.name));
-        let names: Vec<Arc<str>> = names.collect();
-        let rack = Some(Arc::clone(&self.config.rack)).filter(|rack| !rack.is_empty());
-        let Some(mut request) = self.heartbeat_request() else { return };
-        let Some(member) = self.consumer_member() else { return };
-        let is_full = member.told.is_none();
-        if is_full {
-            request.rack = rack;
-            request.rebalance_timeout_ms = member.setup.rebalance_timeout_ms;
-            request.regex = member.pattern(&names);
-            request.topics = request.regex.is_none().then(|| member.subscribed(names));
-            request.assignor = Some(Arc::clone(&member.setup.assignor));
-        }
-        if is_full || member.told.as_ref() != Some(&owned) {
-            request.owned = Some(owned.clone());
-        }
-        member.number += 1;
-        let number = member.number;
-        member.asked = Some(Asked { number, sent_ns: cx.now_ns, owned: request.owned.clone() });
-        member.first_asked_ns.get_or_insert(cx.now_ns);
-        member.due_ns = cx.now_ns + member.interval_ns;
-        if member.stage == Stage::Acknowledging {
-            member.stage = Stage::Stable;
-        }
-        let request = Request::ConsumerGroupHeartbeat(Box::new(request));
-        let call = Some(Call::Group(GroupCall::ConsumerHeartbeat(number)));
-        self.network.connections.send(node, request, call, cx);
-        self.reconcile_if_told(cx.now_ns);
-    }
-
-    /// Takes the answer to a heartbeat.
-    pub(crate) fn consumer_heartbeat_answered(
-        &mut self,
-        number: u64,
-        answer: &ConsumerGroupHeartbeatResponse,
-        cx: &mut ClientCx<'_>,
-    ) {
-        let Some(member) = self.consumer_member() else { return };
-        let Some(asked) = member.asked.take_if(|asked| asked.number == number) else {
-            return; // it is another member by now
-        };
-        let since_ns = member.first_asked_ns.take().unwrap_or(asked.sent_ns);
-        if !answer.error.is_ok() {
-            member.told = None;
-            return self.heartbeat_refused(answer.error, cx);
-        }
-        if member.stage == Stage::Joining {
-            cx.effects.marks.push("consumer: joined its group by heartbeats");
-            member.stage = Stage::Stable;
-        }
-        member.failures = 0;
-        member.interval_ns = u64::from(answer.heartbeat_interval_ms.unsigned_abs()) * NS_PER_MS;
-        member.due_ns = asked.sent_ns + member.interval_ns;
-        if asked.owned.is_some() {
-            member.told = asked.owned;
-        }
-        let is_news = member.epoch != answer.epoch || answer.assignment.is_some();
-        member.epoch = answer.epoch;
-        if let Some(assignment) = &answer.assignment {
-            member.target.clone_from(assignment);
-            member.target.sort_unstable();
-        }
-        let gives_up_since_ns = member.gives_up_since(since_ns);
-        let identity = member.identity();
-        if is_news {
-            cx.effects.outcomes.push(Outcome::Assigned {
-                generation: member.epoch,
-                member: Arc::clone(&identity),
-                partitions: member.target.clone(),
-                asked_ns: asked.sent_ns,
-                consumer_protocol: true,
-            });
-        }
-        cx.effects.outcomes.push(Outcome::Holds {
-            member: identity,
-            partitions: member.holds(cx.now_ns),
-            epoch: member.epoch,
-            since_ns,
-            gives_up_since_ns,
-        });
-        self.reconcile_if_told(cx.now_ns);
-    }
-
-    fn heartbeat_refused(&mut self, error: ErrorCode, cx: &mut ClientCx<'_>) {
-        match error {
-            ErrorCode::FencedMemberEpoch | ErrorCode::UnknownMemberId => {
-                cx.effects.marks.push("consumer: fenced by its coordinator");
-                self.give_up_all(Stage::Joining, cx);
-            }
-            ErrorCode::NotCoordinator | ErrorCode::CoordinatorNotAvailable => {
-                self.lose_coordinator(cx.now_ns);
-            }
-            ErrorCode::CoordinatorLoadInProgress => self.member_backs_off(cx.now_ns),
-            _ => {
-                cx.effects.marks.push("consumer: began anew as another member");
-                self.give_up_all(Stage::Joining, cx);
-                if let Some(member) = self.consumer_member() {
-                    member.begin_anew();
-                }
-                self.member_backs_off(cx.now_ns);
-            }
-        }
-    }
-
-    fn member_backs_off(&mut self, now_ns: u64) {
-        let backoff = self.config.connection.retry_backoff();
-        let membership = self.membership.as_mut().and_then(Membership::consumer_mut);
-        let Some(member) = membership else { return };
-        member.retry_ns = now_ns + backoff.after(member.failures, &mut self.network.draws);
-        member.failures = member.failures.saturating_add(1);
-    }
-
     /// Partitions are somebody else's by now, and nothing of them can be committed.
     fn give_up_all(&mut self, stage: Stage, cx: &mut ClientCx<'_>) {
         let partitions = self.owned_partitions();
@@ -450,111 +286,6 @@ impl Consumer {
         let released = Outcome::Released { member: member.identity(), partitions };
         member.is_out(stage, cx.now_ns);
         cx.effects.outcomes.push(released);
-    }
-
-    /// A heartbeat got no answer. The next one says everything.
-    pub(super) fn heartbeat_lost(&mut self, call: GroupCall, now_ns: u64) {
-        let GroupCall::ConsumerHeartbeat(number) = call else { return };
-        let Some(member) = self.consumer_member() else { return };
-        let Some(asked) = member.asked.take_if(|asked| asked.number == number) else { return };
-        member.told = None;
-        if let Some(owned) = asked.owned {
-            member.doubts(owned, now_ns);
-        }
-        self.member_backs_off(now_ns);
-    }
-
-    /// A commit came back with an error that is about the member. What a new epoch helps against is
-    /// tried again; otherwise a heartbeat will hear of it, and nobody waits for positions.
-    pub(super) fn commit_of_member_refused(&mut self, error: ErrorCode, now_ns: u64) {
-        let backoff_ns = self.config.connection.retry_backoff_ns;
-        let Some(member) = self.consumer_member() else { return };
-        if let Stage::Reconciling { until_ns, retry_ns } = &mut member.stage {
-            match error {
-                ErrorCode::StaleMemberEpoch => *retry_ns = now_ns + backoff_ns,
-                _ => *until_ns = 0,
-            }
-        }
-    }
-
-    /// Begins to reconcile what the member has with what it shall have. What it has to give up is
-    /// read no further.
-    fn reconcile_if_told(&mut self, now_ns: u64) {
-        let owned = self.owned_partitions();
-        let Some(member) = self.consumer_member() else { return };
-        match member.stage {
-            Stage::Stable if member.target != owned => {
-                let until_ns = now_ns + member.rebalance_timeout_ns();
-                member.stage = Stage::Reconciling { until_ns, retry_ns: 0 };
-            }
-            Stage::Reconciling { .. } => {}
-            Stage::Joining | Stage::Stable | Stage::Acknowledging | Stage::Left => return,
-        }
-        let target = member.target.clone();
-        for at in 0..self.partitions.len() {
-            let stays = self.tp(at).is_some_and(|tp| target.contains(&tp));
-            let is_read = !matches!(self.partitions[at].phase, Phase::Unassigned | Phase::Revoking);
-            if is_read && !stays {
-                self.drop_buffered(at);
-                self.set_phase(at, Phase::Revoking);
-                self.touch(at, now_ns);
-            }
-        }
-    }
-
-    /// Goes on with it. When to come back, ns.
-    fn reconcile(&mut self, cx: &mut ClientCx<'_>) -> u64 {
-        let Some(member) = self.consumer_member() else { return NEVER };
-        let Stage::Reconciling { until_ns, retry_ns } = member.stage else { return NEVER };
-        let mut revoking = self.partitions.iter().filter(|p| p.phase == Phase::Revoking);
-        let waits = self.commit_in_flight || revoking.any(|state| state.uncommitted);
-        if waits && cx.now_ns < until_ns {
-            if self.commit_in_flight {
-                return until_ns;
-            }
-            if retry_ns > cx.now_ns {
-                return retry_ns.min(until_ns);
-            }
-            return match self.coordinator_ready(cx) {
-                Ok(node) => {
-                    self.send_commit(node, cx);
-                    let retry_ns = cx.now_ns + self.config.connection.retry_backoff_ns;
-                    if let Some(member) = self.consumer_member() {
-                        member.stage = Stage::Reconciling { until_ns, retry_ns };
-                    }
-                    until_ns
-                }
-                Err(retry_ns) => retry_ns.min(until_ns),
-            };
-        }
-        self.take_and_give_up(cx);
-        NEVER
-    }
-
-    /// Everything that had to be done before is done: partitions change hands.
-    fn take_and_give_up(&mut self, cx: &mut ClientCx<'_>) {
-        let Some(member) = self.consumer_member() else { return };
-        member.stage = Stage::Acknowledging;
-        let (identity, target) = (member.identity(), member.target.clone());
-        let mut unread = std::mem::take(&mut member.unread);
-        unread.retain(|tp| !target.contains(tp));
-        let mut released = unread;
-        let known: Vec<_> = (0..self.partitions.len()).filter_map(|at| self.tp(at)).collect();
-        if let Some(member) = self.consumer_member() {
-            member.unread = target.iter().filter(|tp| !known.contains(tp)).copied().collect();
-        }
-        for at in 0..self.partitions.len() {
-            let Some(tp) = self.tp(at) else { continue };
-            if self.partitions[at].phase == Phase::Revoking {
-                self.recommit_lost(at);
-                self.unassign(at, cx.now_ns);
-                released.push(tp);
-            }
-            if self.partitions[at].phase == Phase::Unassigned && target.contains(&tp) {
-                self.assign(at, cx.now_ns);
-            }
-        }
-        cx.effects.outcomes.push(Outcome::Released { member: identity, partitions: released });
     }
 
     /// What the member has, in order.
