@@ -2,9 +2,11 @@
 //! defaults come in as explicit keys of the plan.
 
 mod cleanup;
+mod client_metrics;
 mod dynamic_keys;
 mod group_config;
 mod group_keys;
+mod other_groups;
 mod replica_selector;
 mod server_keys;
 mod throttled_replicas;
@@ -24,7 +26,9 @@ pub use told::{is_sensitive, told_value, type_number};
 pub use topic_keys::{Rule, TOPIC_KEYS, TopicKey};
 pub use unread_keys::UnreadKey;
 
-pub(crate) use dynamic_keys::{BROKER_KEYS, CHANGED_IN_KAFKA, dynamic_key, why_static};
+pub(crate) use client_metrics::{CLIENT_METRICS_KEYS, check_client_metrics, shown_client_metrics};
+pub(crate) use dynamic_keys::{BROKER_KEYS, CHANGED_IN_KAFKA, KEPT_POOLS, dynamic_key, why_static};
+pub(crate) use other_groups::check_other_groups;
 pub(crate) use server_keys::kind_of;
 pub(crate) use together::{check_inherited, check_together, effective_topic};
 pub(crate) use unread_keys::UNREAD_KEYS;
@@ -141,6 +145,8 @@ macro_rules! configs {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(i8)]
 pub enum ConfigKind {
+    /// Of a config that nobody knows.
+    Unknown = 0,
     /// true or false.
     Boolean = 1,
     /// Text.

@@ -7,17 +7,18 @@ use crate::output::Output;
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use stormglass_server::{NodeOptions, ServeError, Server};
+use stormglass_server::{
+    LogLevel as Level, LogLevels, NodeOptions, ServeError, Server, offer_loggers,
+};
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::reload;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// Serves until a signal says to stop.
 pub(super) fn serve(args: &Serve, output: Output) -> Result<Exit, Failure> {
-    tracing_subscriber::fmt()
-        .with_writer(io::stderr)
-        .with_max_level(level(args.log))
-        .with_ansi(output.errors_coloured())
-        .with_target(false)
-        .init();
+    log(&LogLevels::new(level(args.log)), output.errors_coloured());
     let mut server = start(&args.what, args.metrics)?;
     let stopper = server.stopper();
     ctrlc::set_handler(move || stopper.stop())
@@ -69,11 +70,41 @@ fn failure(error: ServeError) -> Failure {
     Failure::new(Exit::Internal, error.to_string()).help(error.help())
 }
 
-fn level(log: LogLevel) -> LevelFilter {
+/// Writes the log to stderr, with levels that clients may change while brokers run (KIP-412).
+fn log(levels: &LogLevels, is_coloured: bool) {
+    let (filter, handle) = reload::Layer::new(targets(levels));
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(io::stderr)
+        .with_ansi(is_coloured)
+        .with_target(false);
+    tracing_subscriber::registry().with(filter).with(lines).init();
+    offer_loggers(levels.clone(), move |levels| {
+        // it fails only where there is no log any more
+        let _ = handle.reload(targets(levels));
+    });
+}
+
+fn targets(levels: &LogLevels) -> Targets {
+    let all = Targets::new().with_default(filter(levels.root()));
+    levels.own().fold(all, |all, (name, level)| all.with_target(name, filter(level)))
+}
+
+fn filter(level: Level) -> LevelFilter {
+    match level {
+        Level::Fatal => LevelFilter::OFF, // no event is above an error
+        Level::Error => LevelFilter::ERROR,
+        Level::Warn => LevelFilter::WARN,
+        Level::Info => LevelFilter::INFO,
+        Level::Debug => LevelFilter::DEBUG,
+        Level::Trace => LevelFilter::TRACE,
+    }
+}
+
+fn level(log: LogLevel) -> Level {
     match log {
-        LogLevel::Error => LevelFilter::ERROR,
-        LogLevel::Warn => LevelFilter::WARN,
-        LogLevel::Info => LevelFilter::INFO,
-        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Error => Level::Error,
+        LogLevel::Warn => Level::Warn,
+        LogLevel::Info => Level::Info,
+        LogLevel::Debug => Level::Debug,
     }
 }

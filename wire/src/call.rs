@@ -6,8 +6,8 @@ use crate::cluster::Cluster;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use stormglass_broker_core::error::ErrorCode;
-use stormglass_broker_core::ids::{TopicId, TopicPartition};
-use stormglass_broker_core::protocol::ProducePartitionResponse;
+use stormglass_broker_core::ids::{NodeId, TopicId, TopicPartition};
+use stormglass_broker_core::protocol::{DeletedTopic, ProducePartitionResponse};
 
 /// First of the ids that stand for names that the cluster does not know. Real ids are larger than
 /// `u32::MAX`, reserved ones smaller than this.
@@ -62,6 +62,10 @@ pub(crate) enum Aside {
     NoQuorum(Vec<(Arc<str>, Vec<i32>)>),
     /// Metadata: ids that no topic has.
     UnknownIds(Vec<TopicId>),
+    /// DeleteTopics: topics that were named by name and id.
+    NamedBothWays(Vec<DeletedTopic>),
+    /// UnregisterBroker: which.
+    Unregistered(NodeId),
 }
 
 /// Topics by the names that the request used. A name that the cluster does not know gets an id

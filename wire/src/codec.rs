@@ -310,7 +310,7 @@ fn encode_admin(out: &mut Writer, call: &Call, response: &Response, cluster: &dy
             api::update_features::encode(out, call, r);
         }
         (ApiKey::UnregisterBroker, Response::UnregisterBroker(r)) => {
-            api::unregister_broker::encode(out, r);
+            api::unregister_broker::encode(out, call, r);
         }
         (ApiKey::DescribeQuorum, Response::DescribeQuorum(r)) => {
             api::describe_quorum::encode(out, call, cluster, r);

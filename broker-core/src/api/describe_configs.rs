@@ -1,12 +1,13 @@
-//! DescribeConfigs (key 32): topics and groups, from metadata; this broker, from its
+//! DescribeConfigs (key 32): topics, groups and subscriptions to metrics, from metadata; this broker, from its
 //! server.properties and what was set since. Of a broker, all configs that Kafka lists are told, also
 //! those that it does not go by, but for those that its shell alone knows.
 
 use crate::config::{
-    CHANGED_IN_KAFKA, ConfigKind, NodeConfig, UNREAD_KEYS, UnreadKey, kind_of, told_value,
+    CHANGED_IN_KAFKA, ConfigKind, NodeConfig, UNREAD_KEYS, UnreadKey, dynamic_key, kind_of,
+    told_value,
 };
 use crate::controller::is_legal_name;
-use crate::effective::{Dynamic, of_broker, of_group, of_topic};
+use crate::effective::{Dynamic, of_broker, of_client_metrics, of_group, of_topic};
 use crate::error::ErrorCode;
 use crate::metadata::ConfigResource;
 use crate::protocol::{
@@ -29,7 +30,7 @@ pub(crate) fn handle(
             Ok(entries) => (ErrorCode::None, None, entries),
             Err((error, message)) => (error, Some(message.into()), Vec::new()),
         };
-        let entries = entries.into_iter().filter(|entry| wanted(entry.key)).collect();
+        let entries = entries.into_iter().filter(|entry| wanted(&entry.key)).collect();
         DescribedConfigs { target: target.clone(), error, message, entries }
     });
     let response = DescribeConfigsResponse { resources: described.collect() };
@@ -55,8 +56,17 @@ fn describe(
             let overrides = role.image.configs(&ConfigResource::Topic(Arc::clone(name)));
             Ok(of_topic(&role.config.server, dynamic, overrides))
         }
-        // groups need not exist
-        ConfigTarget::GROUP if !name.is_empty() => {
+        ConfigTarget::GROUP | ConfigTarget::CLIENT_METRICS if name.is_empty() => {
+            let what =
+                if *kind == ConfigTarget::GROUP { "Group" } else { "Client metrics subscription" };
+            Err((ErrorCode::InvalidRequest, format!("{what} name must not be empty")))
+        }
+        // neither groups nor subscriptions need exist
+        ConfigTarget::CLIENT_METRICS => {
+            let own = role.image.configs(&ConfigResource::ClientMetrics(Arc::clone(name)));
+            Ok(of_client_metrics(own))
+        }
+        ConfigTarget::GROUP => {
             let overrides = role.image.configs(&ConfigResource::Group(Arc::clone(name)));
             Ok(of_group(&role.config.server, overrides))
         }
@@ -95,24 +105,27 @@ const IN_HOURS: [(&str, &str); 2] =
 
 /// A broker's configs, in order of key.
 fn of_node(config: &NodeConfig, dynamic: Dynamic<'_>) -> Vec<ConfigEntry> {
-    let is_told =
-        |entry: &ConfigEntry| entry.source != ConfigSource::Default || !HIDDEN.contains(&entry.key);
+    let is_told = |entry: &ConfigEntry| {
+        entry.source != ConfigSource::Default || !HIDDEN.contains(&&*entry.key)
+    };
     let read = of_broker(&config.server, dynamic).into_iter().filter(is_told).map(as_kafka_tells);
     let who = who_and_where(config).into_iter();
-    let mut entries: Vec<_> = read.chain(who).chain(UNREAD_KEYS.iter().map(unread)).collect();
-    entries.sort_by_key(|entry| entry.key);
+    let unread = UNREAD_KEYS.iter().map(|key| unread(key, dynamic));
+    let mut entries: Vec<_> = read.chain(who).chain(unread).collect();
+    entries.sort_by(|a, b| a.key.cmp(&b.key));
     entries
 }
 
 /// A config that is read, with Kafka's type, flag and default.
 fn as_kafka_tells(mut entry: ConfigEntry) -> ConfigEntry {
-    entry.kind = kind_of(entry.key).unwrap_or(entry.kind);
-    if RATES.contains(&entry.key) {
+    let key = &*entry.key;
+    entry.kind = kind_of(key).unwrap_or(entry.kind);
+    if RATES.contains(&key) {
         entry.read_only = true;
-    } else if CHANGED_IN_KAFKA.contains(&entry.key) {
+    } else if CHANGED_IN_KAFKA.contains(&key) {
         entry.read_only = false;
     }
-    if let Some((_, in_hours)) = IN_HOURS.iter().find(|(key, _)| *key == entry.key) {
+    if let Some((_, in_hours)) = IN_HOURS.iter().find(|(known, _)| *known == key) {
         let week = (*in_hours, "168".into(), ConfigSource::Default);
         if entry.source == ConfigSource::Default {
             (entry.value, entry.inherited) = ("".into(), None);
@@ -121,28 +134,34 @@ fn as_kafka_tells(mut entry: ConfigEntry) -> ConfigEntry {
         }
     }
     // what is null is no value to fall back to
-    let is_told = |(key, value, _): &(&'static str, Arc<str>, _)| told_value(key, value).is_some();
+    let kind = entry.kind;
+    let is_told =
+        |(key, value, _): &(&'static str, Arc<str>, _)| told_value(key, kind, value).is_some();
     entry.inherited = entry.inherited.filter(is_told);
     entry
 }
 
-/// A config that the broker does not go by, or that its shell has made another one of.
-fn unread(key: &'static UnreadKey) -> ConfigEntry {
+/// A config that the broker does not go by, or that its shell has made another one of. Some change while it runs,
+/// without effect.
+fn unread(key: &'static UnreadKey, dynamic: Dynamic<'_>) -> ConfigEntry {
     let inherited = key.default.map(|value| (key.name, value.into(), ConfigSource::Default));
+    let default = || (key.default.unwrap_or("").into(), ConfigSource::Default);
+    let set = dynamic.find(key.name).map(|(value, source)| (Arc::clone(value), source));
+    let (value, source) = set.unwrap_or_else(default);
     ConfigEntry {
-        key: key.name,
-        value: key.default.unwrap_or("").into(),
-        source: ConfigSource::Default,
+        key: key.name.into(),
+        value,
+        source,
         kind: key.kind(),
-        read_only: true,
+        read_only: dynamic_key(key.name).is_none(),
         inherited,
     }
 }
 
 /// What a node was told at its start, beside server.properties.
 fn who_and_where(config: &NodeConfig) -> Vec<ConfigEntry> {
-    let entry = |key, value: Option<Arc<str>>, kind| ConfigEntry {
-        key,
+    let entry = |key: &'static str, value: Option<Arc<str>>, kind| ConfigEntry {
+        key: key.into(),
         source: if value.is_some() { ConfigSource::Static } else { ConfigSource::Default },
         value: value.unwrap_or_else(|| "".into()),
         kind,
@@ -209,8 +228,10 @@ mod tests {
             ("ssl.keystore.location", None, ConfigKind::String),
         ] {
             let entry = find(&entries, key);
-            assert_eq!((told_value(key, &entry.value), entry.kind), (value, kind), "{key}");
-            assert!(entry.read_only && entry.source == ConfigSource::Default, "{key}");
+            let told = told_value(key, entry.kind, &entry.value);
+            assert_eq!((told, entry.kind), (value, kind), "{key}");
+            assert_eq!(entry.read_only, key != "background.threads", "{key}");
+            assert_eq!(entry.source, ConfigSource::Default, "{key}");
             assert_eq!(entry.inherited.is_some(), value.is_some(), "{key}");
         }
     }
@@ -255,6 +276,12 @@ mod tests {
         ] {
             assert!(!flag(key), "{key}");
         }
+        let threads = "log.cleaner.threads";
+        assert!(!flag(threads));
+        let entries = told(&config(1), &[(threads, "2")]);
+        let set = find(&entries, threads);
+        assert_eq!((&*set.value, set.source), ("2", ConfigSource::Broker));
+        assert_eq!(set.inherited, Some((threads, "1".into(), ConfigSource::Default)));
         let kind = |key| find(&entries, key).kind;
         assert_eq!(kind("broker.session.timeout.ms"), ConfigKind::Int);
         assert_eq!(kind("offsets.topic.replication.factor"), ConfigKind::Short);

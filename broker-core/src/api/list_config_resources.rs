@@ -1,6 +1,7 @@
-//! ListConfigResources (key 74, KIP-1142): topics, brokers, and groups with configs of their own.
-//! There are no client metrics.
+//! ListConfigResources (key 74, KIP-1142): topics and brokers, and groups and subscriptions to metrics of clients
+//! (KIP-714) that have configs.
 
+use crate::error::ErrorCode;
 use crate::metadata::{ConfigResource, MetadataImage};
 use crate::protocol::{
     ConfigTarget, ListConfigResourcesRequest, ListConfigResourcesResponse, Response,
@@ -9,30 +10,57 @@ use crate::role::BrokerRole;
 use crate::step::{ReplyTo, Step};
 use std::sync::Arc;
 
+/// What may be asked for (`ListConfigResourcesRequest.supportedResourceTypes`), in the order of the answer.
+const KINDS: [i8; 5] = [
+    ConfigTarget::GROUP,
+    ConfigTarget::CLIENT_METRICS,
+    ConfigTarget::BROKER_LOGGER,
+    ConfigTarget::BROKER,
+    ConfigTarget::TOPIC,
+];
+
 pub(crate) fn handle(
     role: &mut BrokerRole,
     step: &mut Step<'_>,
     to: ReplyTo,
     request: &ListConfigResourcesRequest,
 ) {
-    let resources = list(&role.image, &request.kinds);
-    let response = ListConfigResourcesResponse { resources };
+    let is_known = |kind: &i8| KINDS.contains(kind);
+    let response = if request.kinds.iter().all(is_known) {
+        let resources = list(&role.image, &request.kinds);
+        ListConfigResourcesResponse { error: ErrorCode::None, resources }
+    } else {
+        let error = ErrorCode::UnsupportedVersion;
+        ListConfigResourcesResponse { error, resources: Vec::new() }
+    };
     step.reply(to, Response::ListConfigResources(response));
 }
 
 fn list(image: &MetadataImage, kinds: &[i8]) -> Vec<ConfigTarget> {
+    let wanted = KINDS.into_iter().filter(|kind| kinds.is_empty() || kinds.contains(kind));
     let target = |kind| move |name: Arc<str>| ConfigTarget { kind, name };
-    let topics = image.topics().map(|topic| Arc::clone(&topic.name));
-    let brokers = image.brokers().map(|(id, _)| id.to_string().into());
-    let groups = image.configured().filter_map(|resource| match resource {
-        ConfigResource::Group(id) => Some(Arc::clone(id)),
-        ConfigResource::Topic(_) | ConfigResource::Broker(_) | ConfigResource::AllBrokers => None,
-    });
-    let all = topics
-        .map(target(ConfigTarget::TOPIC))
-        .chain(brokers.map(target(ConfigTarget::BROKER)))
-        .chain(groups.map(target(ConfigTarget::GROUP)));
-    all.filter(|of| kinds.is_empty() || kinds.contains(&of.kind)).collect()
+    wanted.flat_map(|kind| names(image, kind).into_iter().map(target(kind))).collect()
+}
+
+/// Resources of a kind.
+fn names(image: &MetadataImage, kind: i8) -> Vec<Arc<str>> {
+    match kind {
+        ConfigTarget::TOPIC => image.topics().map(|topic| Arc::clone(&topic.name)).collect(),
+        ConfigTarget::BROKER | ConfigTarget::BROKER_LOGGER => {
+            image.brokers().map(|(id, _)| id.to_string().into()).collect()
+        }
+        _ => {
+            let configured = image.configured().filter_map(|resource| match resource {
+                ConfigResource::Group(id) => Some((ConfigTarget::GROUP, id)),
+                ConfigResource::ClientMetrics(name) => Some((ConfigTarget::CLIENT_METRICS, name)),
+                ConfigResource::Topic(_)
+                | ConfigResource::Broker(_)
+                | ConfigResource::AllBrokers => None,
+            });
+            let own = configured.filter(|(of, _)| *of == kind);
+            own.map(|(_, name)| Arc::clone(name)).collect()
+        }
+    }
 }
 
 #[cfg(test)]
@@ -41,17 +69,21 @@ mod tests {
     use crate::metadata::MetadataRecord;
 
     #[test]
-    fn groups_with_configs_are_found() {
+    fn groups_and_subscriptions_with_configs_are_found() {
         let mut image = MetadataImage::default();
-        let record = MetadataRecord::Config {
-            resource: ConfigResource::Group("billing".into()),
-            key: "consumer.session.timeout.ms".into(),
-            value: Some("50000".into()),
-        };
-        image.apply(&record).unwrap();
+        for (resource, key) in [
+            (ConfigResource::Group("billing".into()), "consumer.session.timeout.ms"),
+            (ConfigResource::ClientMetrics("lag".into()), "interval.ms"),
+        ] {
+            let value = Some("50000".into());
+            let record = MetadataRecord::Config { resource, key: key.into(), value };
+            image.apply(&record).unwrap();
+        }
         let billing = ConfigTarget { kind: ConfigTarget::GROUP, name: "billing".into() };
-        assert_eq!(list(&image, &[ConfigTarget::GROUP]), list(&image, &[]));
-        assert_eq!(list(&image, &[]), [billing]);
+        let lag = ConfigTarget { kind: ConfigTarget::CLIENT_METRICS, name: "lag".into() };
+        assert_eq!(list(&image, &[ConfigTarget::GROUP]), [billing.clone()]);
+        assert_eq!(list(&image, &[ConfigTarget::CLIENT_METRICS]), [lag.clone()]);
+        assert_eq!(list(&image, &[]), [billing, lag]);
         assert_eq!(list(&image, &[ConfigTarget::TOPIC]), []);
     }
 }

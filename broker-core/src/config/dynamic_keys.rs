@@ -1,6 +1,7 @@
 //! Configs of brokers that take effect while they run (Kafka's `DynamicBrokerConfig`): what topics
-//! inherit, and what concerns the broker alone. Leaves out listeners, TLS, SASL, metric reporters, and
-//! pools of threads that this broker does not have (`background.threads`, `log.cleaner.threads`).
+//! inherit, and what concerns the broker alone. Leaves out listeners, TLS, SASL and metric reporters. What
+//! Kafka does not know either is kept, and told without its value (`DynamicConfig.Broker.validate`):
+//! plugins may have configs of their own.
 
 use super::topic_keys::{LONG_MAX, key};
 use super::{ConfigKind, IoRate, Rule, ServerConfig, TOPIC_KEYS, TopicConfig, TopicKey, UnreadKey};
@@ -34,6 +35,16 @@ pub(crate) const BROKER_KEYS: &[TopicKey] = &[
     own("transaction.partition.verification.enable", ConfigKind::Boolean, "true", Rule::Any),
 ];
 
+/// Sizes of pools of threads that there are none of, by name: kept and shown, without effect.
+/// server.properties has no other values than Kafka's defaults ([`UnreadKey`]).
+#[rustfmt::skip]
+pub(crate) const KEPT_POOLS: &[TopicKey] = &[
+    own("background.threads", ConfigKind::Int, "10", Rule::AtLeast(1)),
+    own("log.cleaner.threads", ConfigKind::Int, "1", Rule::AtLeast(1)),
+    own("num.recovery.threads.per.data.dir", ConfigKind::Int, "2", Rule::AtLeast(1)),
+    own("remote.log.manager.expiration.thread.pool.size", ConfigKind::Int, "10", Rule::AtLeast(1)),
+];
+
 impl ServerConfig {
     /// Sizes of thread pools by their keys: they change to twice or half of what they are at most
     /// (Kafka's `DynamicThreadPool`).
@@ -53,7 +64,7 @@ pub(crate) fn dynamic_key(name: &str) -> Option<&'static TopicKey> {
         TopicConfig::KEYS.contains(&key.name) && ServerConfig::KEYS.contains(&key.server)
     };
     let inherited = TOPIC_KEYS.iter().find(|key| key.server == name && is_read(key));
-    inherited.or_else(|| BROKER_KEYS.iter().find(|key| key.server == name))
+    inherited.or_else(|| BROKER_KEYS.iter().chain(KEPT_POOLS).find(|key| key.server == name))
 }
 
 /// Configs that only the shell reads, once: who and where a node is, its sockets, and times in larger
@@ -85,23 +96,49 @@ pub(crate) const CHANGED_IN_KAFKA: [&str; 4] = [
     "remote.log.reader.threads",
 ];
 
-/// Why a config that is none of [`dynamic_key`]'s is not changed, for the client.
-pub(crate) fn why_static(name: &str) -> String {
+/// Configs that Kafka knows and tells nobody of. It changes none of them while a broker runs. By name.
+const HIDDEN_IN_KAFKA: [&str; 17] = [
+    "controller.performance.always.log.threshold.ms",
+    "controller.performance.sample.period.ms",
+    "group.consumer.regex.refresh.interval.ms",
+    "group.share.enable",
+    "group.share.persister.class.name",
+    "internal.metadata.delete.delay.millis",
+    "internal.metadata.log.segment.bytes",
+    "internal.metadata.max.batch.size.in.bytes",
+    "internal.metadata.max.fetch.size.in.bytes",
+    "log.initial.task.delay.ms",
+    "remote.log.manager.task.retry.backoff.max.ms",
+    "remote.log.manager.task.retry.backoff.ms",
+    "remote.log.manager.task.retry.jitter",
+    "share.coordinator.cold.partition.snapshot.interval.ms",
+    "share.coordinator.state.topic.prune.interval.ms",
+    "unstable.api.versions.enable",
+    "unstable.feature.versions.enable",
+];
+
+/// Why a config that is none of [`dynamic_key`]'s is not changed, for the client; `None`: nobody knows it, and
+/// it is kept as it is.
+pub(crate) fn why_static(name: &str) -> Option<String> {
     if CHANGED_IN_KAFKA.contains(&name) {
-        return format!("Config {name} can be changed while brokers run in Kafka, but not here.");
+        let why = "can be changed while brokers run in Kafka, but not here.";
+        return Some(format!("Config {name} {why}"));
     }
-    if AT_START.contains(&name) || ServerConfig::KEYS.contains(&name) {
-        return format!("Config {name} cannot be changed while brokers run.");
+    let is_fixed = |known: &[&str]| known.contains(&name);
+    if is_fixed(&AT_START) || is_fixed(ServerConfig::KEYS) || is_fixed(&HIDDEN_IN_KAFKA) {
+        return Some(format!("Config {name} cannot be changed while brokers run."));
     }
-    match UnreadKey::find(of_any_listener(name)) {
-        None => format!("Unknown broker config name: {name}"),
-        Some(key) if key.dynamic => {
-            format!("Config {name} can be changed in Kafka, but has no effect in this broker.")
-        }
-        Some(_) => format!(
-            "Config {name} cannot be changed while brokers run, and has no effect in this broker."
-        ),
+    let of_all = of_any_listener(name);
+    let unread = UnreadKey::find(of_all);
+    // a listener's own value of what may change for all listeners
+    let is_listeners =
+        of_all != name && (dynamic_key(of_all).is_some() || CHANGED_IN_KAFKA.contains(&of_all));
+    if is_listeners || unread.is_some_and(|key| key.dynamic) {
+        let why = "can be changed in Kafka, but has no effect in this broker.";
+        return Some(format!("Config {name} {why}"));
     }
+    let why = "cannot be changed while brokers run, and has no effect in this broker.";
+    unread.filter(|_| of_all == name).map(|_| format!("Config {name} {why}"))
 }
 
 /// The config that `listener.name.LISTENER.CONFIG` is a listener's own value of.
@@ -117,11 +154,8 @@ mod tests {
     #[test]
     fn why_a_config_does_not_change_is_said_of_each_kind() {
         for (name, why) in [
-            ("nope", "Unknown broker config name"),
-            ("retention.ms", "Unknown broker config name"),
-            ("listener.name.ours.nope", "Unknown broker config name"),
             ("compression.type", "can be changed in Kafka, but has no effect"),
-            ("log.cleaner.threads", "can be changed in Kafka, but has no effect"),
+            ("listener.name.ours.max.connections", "can be changed in Kafka, but has no effect"),
             ("listener.name.tls.ssl.keystore.location", "has no effect"),
             ("queued.max.requests", "cannot be changed while brokers run, and has no effect"),
             ("node.id", "cannot be changed while brokers run."),
@@ -129,9 +163,21 @@ mod tests {
             ("log.retention.hours", "cannot be changed while brokers run."),
             ("listeners", "in Kafka, but not here"),
             ("remote.log.reader.threads", "in Kafka, but not here"),
+            ("unstable.api.versions.enable", "cannot be changed while brokers run."),
         ] {
-            let said = why_static(name);
+            let said = why_static(name).unwrap();
             assert!(said.contains(why) && said.contains(name), "{said}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_knows_is_no_reason() {
+        for name in ["foo.bar", "retention.ms", "listener.name.ours.nope", ""] {
+            assert_eq!(why_static(name), None, "{name}");
+            assert_eq!(dynamic_key(name), None, "{name}");
+        }
+        for name in HIDDEN_IN_KAFKA {
+            assert!(UnreadKey::find(name).is_none() && dynamic_key(name).is_none(), "{name}");
         }
     }
 
@@ -148,7 +194,8 @@ mod tests {
     #[test]
     fn the_table_is_in_order_and_its_defaults_pass_their_own_rules() {
         assert!(BROKER_KEYS.is_sorted_by(|a, b| a.name < b.name));
-        for key in BROKER_KEYS {
+        assert!(KEPT_POOLS.is_sorted_by(|a, b| a.name < b.name));
+        for key in BROKER_KEYS.iter().chain(KEPT_POOLS) {
             assert_eq!(key.check(key.default), Ok(()), "{}", key.name);
         }
     }

@@ -1,7 +1,7 @@
-//! Configs of a group in the consumer protocol (Kafka's `GroupConfig`, KIP-848): what it has of its
-//! own counts more than server.properties.
+//! Configs of groups (Kafka's `GroupConfig`): what a group has of its own counts more than server.properties. Those of
+//! groups in the consumer protocol (KIP-848) are read; those of share and streams groups are in `other_groups`.
 
-use super::ServerConfig;
+use super::{ConfigKind, ServerConfig};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -10,18 +10,55 @@ use std::sync::Arc;
 pub struct GroupKey {
     /// Key.
     pub name: &'static str,
-    /// Key in server.properties from which groups inherit.
+    /// Key in server.properties from which groups inherit; its own name where there is none.
     pub server: &'static str,
+    /// Type.
+    pub kind: ConfigKind,
+    /// Kafka's default.
+    pub default: &'static str,
+}
+
+const fn key(
+    name: &'static str,
+    server: &'static str,
+    kind: ConfigKind,
+    default: &'static str,
+) -> GroupKey {
+    GroupKey { name, server, kind, default }
 }
 
 const HEARTBEAT: &str = "consumer.heartbeat.interval.ms";
 const SESSION: &str = "consumer.session.timeout.ms";
 
-/// All of them, by name. Those of share groups are not there.
-pub const GROUP_KEYS: [GroupKey; 2] = [
-    GroupKey { name: HEARTBEAT, server: "group.consumer.heartbeat.interval.ms" },
-    GroupKey { name: SESSION, server: "group.consumer.session.timeout.ms" },
+/// All of them, by name.
+#[rustfmt::skip]
+pub const GROUP_KEYS: [GroupKey; 10] = [
+    key(HEARTBEAT, "group.consumer.heartbeat.interval.ms", ConfigKind::Int, "5000"),
+    key(SESSION, "group.consumer.session.timeout.ms", ConfigKind::Int, "45000"),
+    key("share.auto.offset.reset", "share.auto.offset.reset", ConfigKind::String, "latest"),
+    key("share.heartbeat.interval.ms", "group.share.heartbeat.interval.ms", ConfigKind::Int, "5000"),
+    key("share.isolation.level", "share.isolation.level", ConfigKind::String, "read_uncommitted"),
+    key("share.record.lock.duration.ms", "group.share.record.lock.duration.ms", ConfigKind::Int, "30000"),
+    key("share.session.timeout.ms", "group.share.session.timeout.ms", ConfigKind::Int, "45000"),
+    key("streams.heartbeat.interval.ms", "group.streams.heartbeat.interval.ms", ConfigKind::Int, "5000"),
+    key("streams.num.standby.replicas", "group.streams.num.standby.replicas", ConfigKind::Int, "0"),
+    key("streams.session.timeout.ms", "group.streams.session.timeout.ms", ConfigKind::Int, "45000"),
 ];
+
+impl GroupKey {
+    /// What groups inherit.
+    pub(crate) fn inherited(&self, server: &ServerConfig) -> String {
+        match self.name {
+            HEARTBEAT => server.group_consumer_heartbeat_interval_ms.to_string(),
+            SESSION => server.group_consumer_session_timeout_ms.to_string(),
+            _ => self.default.to_owned(),
+        }
+    }
+}
+
+pub(super) fn not_a_number(key: &str, text: &str) -> String {
+    format!("Invalid value {text} for configuration {key}: Not a number of type INT")
+}
 
 /// Values for a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,9 +80,7 @@ impl GroupConfig {
     ) -> Result<Self, String> {
         let value = |key: &str, inherited: i32| match own.and_then(|own| own.get(key)) {
             None => Ok(inherited),
-            Some(text) => text.trim().parse::<i32>().map_err(|_| {
-                format!("Invalid value {text} for configuration {key}: Not a number of type INT")
-            }),
+            Some(text) => text.trim().parse::<i32>().map_err(|_| not_a_number(key, text)),
         };
         Ok(Self {
             heartbeat_interval_ms: value(HEARTBEAT, server.group_consumer_heartbeat_interval_ms)?,
@@ -87,15 +122,11 @@ impl GroupConfig {
             Some((_, key, bound)) => Err(format!("{key} must be {bound}")),
         }
     }
-
-    /// The value of a key.
-    pub(crate) fn value(&self, key: &GroupKey) -> i32 {
-        if key.name == HEARTBEAT { self.heartbeat_interval_ms } else { self.session_timeout_ms }
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::UnreadKey;
     use super::*;
 
     #[test]
@@ -113,5 +144,18 @@ mod tests {
         assert!(check(HEARTBEAT, "often").unwrap_err().contains("Not a number"));
         let config = GroupConfig::new(&server, None).unwrap();
         assert_eq!((config.heartbeat_interval_ms, config.session_timeout_ms), (5000, 45_000));
+    }
+
+    #[test]
+    fn the_table_is_in_order_and_has_kafkas_defaults() {
+        assert!(GROUP_KEYS.is_sorted_by(|a, b| a.name < b.name));
+        let mut server = ServerConfig::kafka_defaults();
+        for key in GROUP_KEYS {
+            assert_eq!(key.inherited(&server), key.default, "{}", key.name);
+            let unread = UnreadKey::find(key.server).map(|known| known.default);
+            assert!(unread.is_none_or(|default| default == Some(key.default)), "{}", key.name);
+        }
+        server.group_consumer_session_timeout_ms = 50_000;
+        assert_eq!(GROUP_KEYS[1].inherited(&server), "50000");
     }
 }

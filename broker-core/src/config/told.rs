@@ -9,17 +9,17 @@ const NULL: [&str; 4] =
 
 /// A value, or nothing where nobody has set it and Kafka has no default (null), or where it is secret.
 #[must_use]
-pub fn told_value<'a>(key: &str, value: &'a str) -> Option<&'a str> {
+pub fn told_value<'a>(key: &str, kind: ConfigKind, value: &'a str) -> Option<&'a str> {
     let unread = UnreadKey::find(key);
     let may_be_null = unread.map_or(NULL.contains(&key), |key| key.default.is_none());
-    let is_null = is_sensitive(key) || (value.is_empty() && may_be_null);
+    let is_null = is_sensitive(key, kind) || (value.is_empty() && may_be_null);
     (!is_null).then_some(value)
 }
 
-/// Whether its value is a secret.
+/// Whether its value is a secret. That of a config which nobody knows may be one (`KafkaConfig.maybeSensitive`).
 #[must_use]
-pub fn is_sensitive(key: &str) -> bool {
-    UnreadKey::find(key).is_some_and(UnreadKey::is_sensitive)
+pub fn is_sensitive(key: &str, kind: ConfigKind) -> bool {
+    kind == ConfigKind::Unknown || UnreadKey::find(key).is_some_and(UnreadKey::is_sensitive)
 }
 
 /// Kafka's number of a config's type.
@@ -35,17 +35,22 @@ mod tests {
     #[test]
     fn what_has_no_default_is_null_and_empty_text_is_not() {
         for key in ["log.roll.ms", "replica.selector.class", "ssl.keystore.location"] {
-            assert_eq!((told_value(key, ""), told_value(key, "5")), (None, Some("5")), "{key}");
+            let told = |value| told_value(key, ConfigKind::String, value);
+            assert_eq!((told(""), told("5")), (None, Some("5")), "{key}");
         }
         for key in ["authorizer.class.name", "leader.replication.throttled.replicas"] {
-            assert_eq!(told_value(key, ""), Some(""), "{key}");
+            assert_eq!(told_value(key, ConfigKind::String, ""), Some(""), "{key}");
         }
     }
 
     #[test]
     fn passwords_are_secret_and_types_are_kafkas() {
-        assert!(is_sensitive("ssl.key.password") && !is_sensitive("ssl.keystore.location"));
-        assert_eq!(told_value("ssl.key.password", "hunter2"), None);
+        let text = ConfigKind::String;
+        assert!(is_sensitive("ssl.key.password", text));
+        assert!(!is_sensitive("ssl.keystore.location", text));
+        assert_eq!(told_value("ssl.key.password", text, "hunter2"), None);
+        assert_eq!(told_value("foo.bar", ConfigKind::Unknown, "hunter2"), None);
+        assert_eq!(type_number("foo.bar", ConfigKind::Unknown), 0);
         let types = [
             ("ssl.key.password", ConfigKind::String, 9),
             ("principal.builder.class", ConfigKind::String, 8),

@@ -116,6 +116,7 @@ impl TopicKey {
                 super::IoRate::of_text(value).is_some()
             }
             ConfigKind::Double => super::Ratio::of_text(value).is_some(),
+            ConfigKind::Unknown => true,
             ConfigKind::String | ConfigKind::List => match self.rule {
                 Rule::OneOf(words) => words.contains(&value),
                 Rule::ListOf(words) => value.split(',').all(|word| words.contains(&word.trim())),

@@ -29,8 +29,16 @@ impl Controller {
             ConfigResource::Broker(NodeId(id))
         };
         let after = self.after(resource, &owner, ConfigChange::apply_to_broker)?;
-        let (now, then) = self.server_before_and_after(&owner, &after);
-        check_threads(&now, &then).map_err(|why| (ErrorCode::InvalidRequest, why))?;
+        let (before, changed) = self.before_and_after(&owner, &after);
+        let (now, then) = (before.over(&self.server), changed.over(&self.server));
+        let pools = now.thread_pools().into_iter().map(|(key, size)| (key, u32::from(size)));
+        let sizes = then.thread_pools().into_iter().map(|(_, size)| u32::from(size));
+        check_threads(pools.zip(sizes))
+            .and_then(|()| {
+                let sizes = changed.kept_pools().map(|(_, size)| size);
+                check_threads(before.kept_pools().zip(sizes))
+            })
+            .map_err(|why| (ErrorCode::InvalidRequest, why))?;
         self.check_inherited_by(&now, &then)
             .and_then(|()| self.check_with_own(&owner, &after))
             .map_err(|why| (ErrorCode::InvalidConfig, why))?;
@@ -53,19 +61,18 @@ impl Controller {
         Dynamic::of_all(&self.image).over(&self.server)
     }
 
-    /// The same for those whom a change is for, without and with it.
-    fn server_before_and_after(
-        &self,
+    /// What is set for those whom a change is for, without and with it.
+    fn before_and_after<'a>(
+        &'a self,
         owner: &ConfigResource,
-        after: &Overrides,
-    ) -> (ServerConfig, ServerConfig) {
-        let (before, after) = match owner {
+        after: &'a Overrides,
+    ) -> (Dynamic<'a>, Dynamic<'a>) {
+        match owner {
             ConfigResource::Broker(id) => {
                 (Dynamic::of(&self.image, *id), Dynamic::of_after(&self.image, after))
             }
             _ => (Dynamic::of_all(&self.image), Dynamic::of_all_after(after)),
-        };
-        (before.over(&self.server), after.over(&self.server))
+        }
     }
 
     /// What topics inherit, where it changes.
@@ -121,11 +128,11 @@ fn check_lags(now: &ServerConfig, then: &ServerConfig) -> Result<(), String> {
 }
 
 /// Pools of threads grow and shrink step by step, also when an override is taken away.
-fn check_threads(now: &ServerConfig, then: &ServerConfig) -> Result<(), String> {
-    for ((key, old), (_, value)) in now.thread_pools().into_iter().zip(then.thread_pools()) {
+fn check_threads(pools: impl Iterator<Item = ((&'static str, u32), u32)>) -> Result<(), String> {
+    for ((key, old), value) in pools {
         let bound = if value < old / 2 {
             "be at least half the current value"
-        } else if u32::from(value) > u32::from(old) * 2 {
+        } else if value > old.saturating_mul(2) {
             "not be greater than double the current value"
         } else {
             continue;
@@ -147,7 +154,12 @@ impl ConfigChange {
             overrides.remove(key);
             return Ok(());
         }
-        let known = dynamic_key(key).ok_or_else(|| (ErrorCode::InvalidRequest, why_static(key)))?;
-        self.apply_known(known, overrides)
+        if let Some(known) = dynamic_key(key) {
+            return self.apply_known(known, overrides);
+        }
+        match why_static(key) {
+            Some(why) => Err((ErrorCode::InvalidRequest, why)),
+            None => self.apply_plain(overrides),
+        }
     }
 }

@@ -1,10 +1,13 @@
-//! AlterConfigs and IncrementalAlterConfigs of topics, groups and brokers (Kafka's
+//! AlterConfigs and IncrementalAlterConfigs of topics, groups, brokers and subscriptions to metrics of clients (Kafka's
 //! `ConfigurationControlManager`). Those of brokers are in `broker_configs`.
 
 use super::remote_storage;
 use super::state::Controller;
 use super::topics::{is_legal_name, named_twice};
-use crate::config::{ConfigKind, GROUP_KEYS, GroupConfig, ServerConfig, TopicKey, check_together};
+use crate::config::{
+    ConfigKind, GROUP_KEYS, GroupConfig, ServerConfig, TopicKey, check_client_metrics,
+    check_other_groups, check_together,
+};
 use crate::error::ErrorCode;
 use crate::metadata::{ConfigResource, MetadataRecord};
 use crate::protocol::{
@@ -67,6 +70,7 @@ impl Controller {
             ConfigTarget::TOPIC => {}
             ConfigTarget::GROUP => return self.altered_group(resource),
             ConfigTarget::BROKER => return self.altered_broker(resource),
+            ConfigTarget::CLIENT_METRICS => return self.altered_client_metrics(resource),
             _ => return Err((ErrorCode::InvalidRequest, "Unsupported resource type.".to_owned())),
         }
         if !is_legal_name(name) {
@@ -98,8 +102,25 @@ impl Controller {
         let owner = ConfigResource::Group(Arc::clone(&resource.target.name));
         let after = self.after(resource, &owner, ConfigChange::apply_to_group)?;
         let checked = GroupConfig::new(&self.server, Some(&after))
-            .and_then(|config| config.check(&self.server));
+            .and_then(|config| config.check(&self.server))
+            .and_then(|()| check_other_groups(&after));
         checked.map_err(|message| (ErrorCode::InvalidConfig, message))?;
+        Ok((owner, after))
+    }
+
+    /// The same of a subscription to metrics of clients, which is there as long as it has configs (KIP-714).
+    fn altered_client_metrics(
+        &self,
+        resource: &AlteredResource,
+    ) -> Result<(ConfigResource, Overrides), Refusal> {
+        let name = &resource.target.name;
+        if name.is_empty() {
+            let message = "Subscription name can't be empty".to_owned();
+            return Err((ErrorCode::InvalidRequest, message));
+        }
+        let owner = ConfigResource::ClientMetrics(Arc::clone(name));
+        let after = self.after(resource, &owner, ConfigChange::apply_plain)?;
+        check_client_metrics(&after)?;
         Ok((owner, after))
     }
 
@@ -135,12 +156,20 @@ impl Controller {
 }
 
 impl ConfigChange {
-    /// Changes a group's overrides, which are numbers.
+    /// Changes a group's overrides, which are no lists. Nothing is wrong with taking away what it never had.
     fn apply_to_group(&self, overrides: &mut Overrides) -> Result<(), Refusal> {
         let key = &self.key;
-        if GROUP_KEYS.iter().all(|known| known.name != &**key) {
+        let is_known = GROUP_KEYS.iter().any(|known| known.name == &**key);
+        if !is_known && self.op != ConfigOp::Delete {
             return Err((ErrorCode::InvalidConfig, format!("Unknown group config name: {key}")));
         }
+        self.apply_plain(overrides)
+    }
+
+    /// Sets a value or takes it away. Kafka adds nothing to lists but those of topics and brokers
+    /// (`KafkaConfigSchema.isSplittable`).
+    pub(super) fn apply_plain(&self, overrides: &mut Overrides) -> Result<(), Refusal> {
+        let key = &self.key;
         match (self.op, &self.value) {
             (ConfigOp::Delete, _) => {
                 overrides.remove(key);

@@ -309,19 +309,26 @@ impl GroupCoordinator {
     ) -> DescribedConsumerGroup {
         let settings = self.consumer_settings.clone();
         let found = if !settings.enabled {
-            Err(ErrorCode::UnsupportedVersion)
+            Err((ErrorCode::UnsupportedVersion, None))
         } else if id.is_empty() {
-            Err(ErrorCode::InvalidGroupId)
+            Err((ErrorCode::InvalidGroupId, None))
         } else {
-            self.ready(image, id).and_then(|partition| {
-                let group = partition.groups.get(id).and_then(|group| group.roster.consumer());
-                group.ok_or(ErrorCode::GroupIdNotFound)
+            self.ready(image, id).map_err(|error| (error, None)).and_then(|partition| {
+                let group = partition.groups.get(id);
+                let consumers = group.and_then(|group| group.roster.consumer());
+                consumers.ok_or_else(|| {
+                    let is_there = group.is_some_and(|group| !group.roster.is_dead());
+                    let what = if is_there { "is not a consumer group" } else { "not found" };
+                    let message = format!("Group {id} {what}.");
+                    (ErrorCode::GroupIdNotFound, Some(message.into()))
+                })
             })
         };
         match found {
             Ok(group) => group.describe(image, &settings),
-            Err(error) => DescribedConsumerGroup {
+            Err((error, message)) => DescribedConsumerGroup {
                 error,
+                message,
                 group: Arc::clone(id),
                 state: None,
                 epoch: 0,

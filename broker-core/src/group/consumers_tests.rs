@@ -175,6 +175,25 @@ impl World {
         let group = self.groups.describe_consumers(&image, &request).groups.remove(0);
         (group.error, group.epoch, group.members.len())
     }
+
+    /// Why the group is not described.
+    fn refusal(&mut self) -> Option<String> {
+        let request = ConsumerGroupDescribeRequest { groups: vec!["billing".into()] };
+        let image = self.rig.image.clone();
+        let group = self.groups.describe_consumers(&image, &request).groups.remove(0);
+        group.message.map(|message| message.to_string())
+    }
+}
+
+/// Kafka's `GroupMetadataManager.consumerGroup`.
+#[test]
+fn a_group_that_is_not_there_is_told_from_one_without_the_protocol() {
+    let mut world = World::new(&[1], 1);
+    assert_eq!(world.described().0, ErrorCode::GroupIdNotFound);
+    assert_eq!(world.refusal().as_deref(), Some("Group billing not found."));
+    assert_eq!(world.commit("", -1), ErrorCode::None);
+    assert_eq!(world.described().0, ErrorCode::GroupIdNotFound);
+    assert_eq!(world.refusal().as_deref(), Some("Group billing is not a consumer group."));
 }
 
 #[test]

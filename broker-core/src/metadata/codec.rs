@@ -34,6 +34,7 @@ mod key {
 const LISTENER: &str = "PLAINTEXT";
 const RESOURCE_TOPIC: i8 = 2;
 const RESOURCE_BROKER: i8 = 4;
+const RESOURCE_CLIENT_METRICS: i8 = 16;
 const RESOURCE_GROUP: i8 = 32;
 
 /// Appends a record's bytes.
@@ -230,6 +231,10 @@ fn encode_resource(resource: &ConfigResource, w: &mut Writer) {
             w.i8(RESOURCE_GROUP);
             w.string(id);
         }
+        ConfigResource::ClientMetrics(name) => {
+            w.i8(RESOURCE_CLIENT_METRICS);
+            w.string(name);
+        }
     }
 }
 
@@ -417,6 +422,7 @@ fn decode_resource(r: &mut Reader<'_>) -> Result<ConfigResource, DecodeError> {
     match (kind, &*name) {
         (RESOURCE_TOPIC, _) => Ok(ConfigResource::Topic(name)),
         (RESOURCE_GROUP, _) => Ok(ConfigResource::Group(name)),
+        (RESOURCE_CLIENT_METRICS, _) => Ok(ConfigResource::ClientMetrics(name)),
         (RESOURCE_BROKER, "") => Ok(ConfigResource::AllBrokers),
         (RESOURCE_BROKER, id) => id
             .parse()
@@ -492,6 +498,7 @@ pub(super) mod tests {
             (0..9_i32).prop_map(|id| ConfigResource::Broker(NodeId(id))),
             Just(ConfigResource::AllBrokers),
             text().prop_map(ConfigResource::Group),
+            text().prop_map(ConfigResource::ClientMetrics),
         ];
         prop_oneof![
             partition(),
@@ -573,6 +580,20 @@ pub(super) mod tests {
         fn junk_never_panics(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
             let _ = decode_record(&bytes);
         }
+    }
+
+    #[test]
+    fn configs_of_metrics_of_clients_are_of_kafkas_type() {
+        let mut bytes = Vec::new();
+        let record = MetadataRecord::Config {
+            resource: ConfigResource::ClientMetrics("m".into()),
+            key: "k".into(),
+            value: None,
+        };
+        encode_record(&record, &mut bytes);
+        // frame, key and version; type, name, key, null; no tags
+        assert_eq!(bytes, [1, 4, 0, 16, 2, b'm', 2, b'k', 0, 0]);
+        assert_eq!(decode_record(&bytes), Ok(record));
     }
 
     #[test]

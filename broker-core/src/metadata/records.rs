@@ -204,4 +204,6 @@ pub enum ConfigResource {
     AllBrokers,
     /// A group, by id.
     Group(Arc<str>),
+    /// A subscription to metrics of clients, by its name (KIP-714).
+    ClientMetrics(Arc<str>),
 }

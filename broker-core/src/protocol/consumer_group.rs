@@ -104,6 +104,8 @@ pub struct ConsumerGroupDescribeResponse {
 pub struct DescribedConsumerGroup {
     /// Outcome.
     pub error: ErrorCode,
+    /// What is wrong, where the error alone does not say it.
+    pub message: Option<Arc<str>>,
     /// Group id.
     pub group: Arc<str>,
     /// State; `None` on error.

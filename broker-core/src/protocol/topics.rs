@@ -3,6 +3,7 @@
 use crate::config::ConfigKind;
 use crate::error::ErrorCode;
 use crate::ids::{NodeId, Offset, TopicId, TopicPartition};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// A topic by either of its names.
@@ -80,9 +81,9 @@ pub struct CreatePartitionsResponse {
 /// Whose configs. Kafka's numbers for kinds, as requests may name any.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ConfigTarget {
-    /// [`Self::TOPIC`], [`Self::BROKER`], [`Self::GROUP`] or another.
+    /// [`Self::TOPIC`], [`Self::BROKER`], [`Self::CLIENT_METRICS`], [`Self::GROUP`] or another.
     pub kind: i8,
-    /// Topic, group, or id of the broker; empty = all brokers.
+    /// Topic, subscription, group, or id of the broker; empty = all brokers.
     pub name: Arc<str>,
 }
 
@@ -91,6 +92,10 @@ impl ConfigTarget {
     pub const TOPIC: i8 = 2;
     /// A broker.
     pub const BROKER: i8 = 4;
+    /// Loggers of a broker (KIP-412), which its shell may have.
+    pub const BROKER_LOGGER: i8 = 8;
+    /// A subscription to metrics of clients (KIP-714).
+    pub const CLIENT_METRICS: i8 = 16;
     /// A group.
     pub const GROUP: i8 = 32;
 }
@@ -189,8 +194,8 @@ pub struct DescribedConfigs {
 /// A config with its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigEntry {
-    /// Key.
-    pub key: &'static str,
+    /// Key. Brokers may have some that nobody knows.
+    pub key: Cow<'static, str>,
     /// Effective value.
     pub value: Arc<str>,
     /// Where it comes from.
@@ -217,6 +222,10 @@ pub enum ConfigSource {
     Static = 4,
     /// Nobody has set it.
     Default = 5,
+    /// Level of a broker's logger.
+    BrokerLogger = 6,
+    /// Set for a subscription to metrics of clients.
+    ClientMetrics = 7,
     /// Set for the group.
     Group = 8,
 }
@@ -231,7 +240,9 @@ pub struct ListConfigResourcesRequest {
 /// Answer to [`ListConfigResourcesRequest`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListConfigResourcesResponse {
-    /// Topics and brokers that there are, and groups that have configs of their own.
+    /// Outcome.
+    pub error: ErrorCode,
+    /// Topics and brokers that there are, and groups and subscriptions to metrics that have configs of their own.
     pub resources: Vec<ConfigTarget>,
 }
 

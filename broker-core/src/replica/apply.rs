@@ -1,13 +1,13 @@
 //! Metadata becomes roles: who leads, who follows, what is gone (`ReplicaManager.applyDelta`).
 
-use super::ReplicaManager;
 use super::nearest::Racks;
 use super::partition::{Partition, Role};
+use super::{BrokerEpochs, ReplicaManager};
 use crate::config::{CleanupPolicy, TopicConfig};
 use crate::error::ErrorCode;
 use crate::ids::{NodeId, TopicId, TopicPartition};
 use crate::log::{Log, LogConfig};
-use crate::metadata::{ConfigResource, MetadataDelta, MetadataImage, PartitionImage};
+use crate::metadata::{BrokerImage, ConfigResource, MetadataDelta, MetadataImage, PartitionImage};
 use crate::plant::{Plant, planted};
 use crate::seam::{DiskOpKind, TraceEvent};
 use crate::step::{Owner, Step};
@@ -28,11 +28,12 @@ impl ReplicaManager {
         step.effects.work.metadata_records +=
             u32::try_from(delta.partitions.len() + delta.brokers.len()).unwrap_or(u32::MAX);
         if !delta.brokers.is_empty() {
-            self.eligible = image
-                .brokers()
-                .filter(|(_, broker)| broker.is_active())
-                .map(|(id, broker)| (id, broker.epoch))
-                .collect();
+            let epochs_of = |counts: fn(&BrokerImage) -> bool| -> BrokerEpochs {
+                let those = image.brokers().filter(move |(_, broker)| counts(broker));
+                those.map(|(id, broker)| (id, broker.epoch)).collect()
+            };
+            self.eligible = epochs_of(BrokerImage::is_active);
+            self.unfenced = epochs_of(|broker| !broker.fenced);
             self.racks = Racks::of(image, self.config.server.replica_selector);
         }
         let is_first = !std::mem::replace(&mut self.has_metadata, true);

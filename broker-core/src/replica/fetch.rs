@@ -36,6 +36,15 @@ impl ReplicaManager {
         for tp in &request.forgotten {
             self.forget(slot, *tp);
         }
+        let is_outlived = request.replica.is_some_and(|replica| self.is_outlived(replica));
+        if let Some(session) = self.sessions.get_mut(slot) {
+            session.is_outlived = is_outlived;
+            if is_outlived {
+                // what it does not name proves no more than what it names
+                session.restate_all();
+                step.trace(TraceEvent::Mark("fetch-of-an-earlier-life"));
+            }
+        }
         for fetch in &request.partitions {
             self.update_position(step, slot, fetch);
         }
@@ -78,6 +87,7 @@ impl ReplicaManager {
             id,
             next_epoch: 1,
             replica: request.replica,
+            is_outlived: false,
             rack: request.rack.clone(),
             isolation: request.isolation,
             min_bytes: u64::from(request.min_bytes.max(0).unsigned_abs()),
@@ -265,6 +275,16 @@ impl ReplicaManager {
         self.note_follower(step, at, replica, position);
     }
 
+    /// Whether a fetch was sent before its follower registered as it is known by now (KIP-903). What the follower had
+    /// then it may have lost since: Kafka does not count it (`Replica.updateFetchStateOrThrow`, which knows the
+    /// epochs of unfenced brokers).
+    fn is_outlived(&self, replica: ReplicaState) -> bool {
+        let is_older = |registered: &i64| *registered > replica.epoch;
+        replica.epoch != -1
+            && self.unfenced.get(&replica.id).is_some_and(is_older)
+            && !planted(self.config.plant, Plant::StaleFetchNewBroker)
+    }
+
     /// What a follower's fetch tells its leader: how far its log goes.
     fn note_follower(
         &mut self,
@@ -275,6 +295,9 @@ impl ReplicaManager {
     ) {
         let Position { session, leader_epoch, tail } = position;
         let offset = tail.offset;
+        if self.sessions.get(session).is_some_and(|session| session.is_outlived) {
+            return self.unhear(slot, replica.id, session);
+        }
         let Some(partition) = self.partition_mut(slot) else { return };
         let same_epoch = leader_epoch == partition.leader_epoch
             || planted(partition.plant, Plant::OldEpochFetchCounts);

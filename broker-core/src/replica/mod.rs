@@ -53,8 +53,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use throttle::Throttles;
 use tier::Tier;
 
-/// Brokers that may join an ISR: registered, unfenced, not shutting down, with their epochs.
-pub(crate) type EligibleBrokers = BTreeMap<NodeId, i64>;
+/// Brokers with the epochs of their registrations.
+type BrokerEpochs = BTreeMap<NodeId, i64>;
 
 /// All replicas of a broker.
 #[derive(Debug)]
@@ -64,7 +64,10 @@ pub(crate) struct ReplicaManager {
     /// Slots never move: ids of partitions elsewhere stay valid. A deleted one is `None`.
     partitions: Vec<Option<Partition>>,
     by_tp: FxHashMap<TopicPartition, u32>,
-    eligible: EligibleBrokers,
+    /// Those that may join an ISR: registered, unfenced, not shutting down.
+    eligible: BrokerEpochs,
+    /// Those that are registered and unfenced.
+    unfenced: BrokerEpochs,
     racks: Racks,
     appends: Pending<PendingAppend>,
     flushing: flushing::Flushing,
@@ -100,7 +103,8 @@ impl ReplicaManager {
             topic_defaults,
             partitions: Vec::new(),
             by_tp: FxHashMap::default(),
-            eligible: EligibleBrokers::new(),
+            eligible: BrokerEpochs::new(),
+            unfenced: BrokerEpochs::new(),
             racks: Racks::default(),
             appends: Pending::default(),
             flushing: flushing::Flushing::default(),

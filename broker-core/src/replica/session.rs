@@ -68,6 +68,8 @@ pub(crate) struct FetchSession {
     /// Epoch that the next request must carry.
     pub(crate) next_epoch: i32,
     pub(crate) replica: Option<ReplicaState>,
+    /// Whether its last fetch came from a follower's earlier life.
+    pub(crate) is_outlived: bool,
     /// Where a consumer is (`FetchRequest::rack`).
     pub(crate) rack: Option<Arc<str>>,
     pub(crate) isolation: IsolationLevel,

@@ -4,6 +4,7 @@
 use super::framing::{FrameError, Incoming, read_frame, write_frame};
 use super::listener::Door;
 use super::peer;
+use crate::loggers;
 use crate::metrics::Counters;
 use crate::node::{Answer, Event};
 use std::io;
@@ -162,6 +163,11 @@ async fn answer(
         let event = Event::Client { conn, client_id: Arc::clone(said) };
         door.outbox.send(event).map_err(|_| Closing::NoAnswer)?;
     }
+    let of_loggers = loggers::ask(door.node, &request);
+    if let Some(told) = of_loggers.as_ref().filter(|told| told.is_all) {
+        let frame = encode_response(&call, &told.response, &*door.directory.current());
+        return Ok((Some(frame.ok_or(Closing::NoAnswer)?), 0));
+    }
     let (reply, answered) = oneshot::channel();
     let event = Event::Request { conn, correlation, request, reply };
     door.outbox.send(event).map_err(|_| Closing::NoAnswer)?;
@@ -171,6 +177,10 @@ async fn answer(
         return Err(Closing::Refused);
     }
     let Some(response) = response else { return Ok((None, throttle_ms)) };
+    let response = match of_loggers {
+        Some(told) => told.within(response),
+        None => response,
+    };
     if let Some(counters) = &door.counters {
         counters.answered(&response);
     }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use stormglass_broker_core::seam::TraceEvent;
 
 /// Marks that a hunt should reach, with what they say of a run.
-pub const MARKS: [(&str, &str); 61] = [
+pub const MARKS: [(&str, &str); 62] = [
     ("truncation", "a replica cut its log"),
     ("truncation-below-high-watermark", "a replica cut its log below its high watermark"),
     ("log-restarted", "a replica dropped its log and went on at its leader's log start"),
@@ -39,6 +39,7 @@ pub const MARKS: [(&str, &str); 61] = [
     ("fetch-diverged", "a leader told a follower to cut its log"),
     ("fetch-wrong-epoch", "a fetch came from an older or a newer leader epoch"),
     ("fetch-session-unknown", "a fetch named a session that its broker did not have"),
+    ("fetch-of-an-earlier-life", "a follower that had registered anew was heard as it was before"),
     ("fetch-position-restated", "a leader heard something else of a follower in another session"),
     ("isr-change-refused", "the controller refused an ISR with a broker that is not ready"),
     ("isr-change-outdated", "the controller refused an ISR of an earlier state"),

@@ -8,7 +8,6 @@ use crate::codec::Asked;
 use crate::error::WireError;
 use crate::reader::Reader;
 use crate::writer::Writer;
-use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::TopicPartition;
 use stormglass_broker_core::protocol::{
     ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse, DescribedConsumer,
@@ -43,9 +42,7 @@ fn write_group(
     group: &DescribedConsumerGroup,
 ) {
     out.error(group.error);
-    let not_found = group.error == ErrorCode::GroupIdNotFound;
-    let message = not_found.then(|| format!("Group {} is not a consumer group.", group.group));
-    out.nullable_string(message.as_deref());
+    out.nullable_string(group.message.as_deref());
     out.string(&group.group);
     out.string(group.state.map_or("", |state| state.name()));
     out.i32(group.epoch);

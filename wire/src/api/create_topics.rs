@@ -74,7 +74,7 @@ pub(crate) fn encode(out: &mut Writer, call: &Call, response: &CreateTopicsRespo
 }
 
 fn write_config(out: &mut Writer, config: &ConfigEntry) {
-    out.string(config.key);
+    out.string(&config.key);
     out.nullable_string(Some(&config.value));
     out.bool(config.read_only);
     out.i8(config.source as i8);

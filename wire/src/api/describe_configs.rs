@@ -8,7 +8,8 @@ use crate::reader::Reader;
 use crate::writer::Writer;
 use stormglass_broker_core::config::{is_sensitive, told_value, type_number};
 use stormglass_broker_core::protocol::{
-    ConfigEntry, ConfigTarget, DescribeConfigsRequest, DescribeConfigsResponse, Request,
+    ConfigEntry, ConfigSource, ConfigTarget, DescribeConfigsRequest, DescribeConfigsResponse,
+    Request,
 };
 
 pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked, WireError> {
@@ -44,29 +45,36 @@ pub(crate) fn encode(out: &mut Writer, call: &Call, response: &DescribeConfigsRe
 }
 
 fn write_entry(out: &mut Writer, call: &Call, entry: &ConfigEntry) {
-    out.string(entry.key);
-    let told = told_value(entry.key, &entry.value);
+    let key = &*entry.key;
+    out.string(key);
+    let told = told_value(key, entry.kind, &entry.value);
     out.nullable_string(told);
     out.bool(entry.read_only);
     out.i8(entry.source as i8);
-    out.bool(is_sensitive(entry.key));
-    let own = (entry.key, entry.value.clone(), entry.source);
+    let is_secret = is_sensitive(key, entry.kind);
+    out.bool(is_secret);
+    let own = (key, entry.value.clone(), entry.source);
     let inherited = entry.inherited.clone();
-    // what is null has no synonyms
-    let is_own =
-        told.is_some() && inherited.as_ref().is_none_or(|(.., source)| *source != entry.source);
+    // what is null has no synonyms, unless it is a secret that somebody has set
+    let is_set = told.is_some() || is_secret;
+    let falls_back = !matches!(entry.source, ConfigSource::Default | ConfigSource::BrokerLogger);
+    let is_own = is_set
+        && falls_back
+        && inherited.as_ref().is_none_or(|(.., source)| *source != entry.source);
     let mut synonyms: Vec<_> = is_own.then_some(own).into_iter().chain(inherited).collect();
     if !matches!(call.aside, Aside::WithSynonyms) {
         synonyms.clear();
     }
     out.array(synonyms.into_iter(), |out, (key, value, source)| {
         out.string(key);
-        out.nullable_string(Some(&value));
+        out.nullable_string((!is_secret).then_some(&*value));
         out.i8(source as i8);
         out.no_tags();
     });
     if call.version >= 3 {
-        out.i8(type_number(entry.key, entry.kind));
+        let is_logger = entry.source == ConfigSource::BrokerLogger;
+        // Kafka does not say what a level is
+        out.i8(if is_logger { 0 } else { type_number(key, entry.kind) });
         out.nullable_string(None); // documentation
     }
     out.no_tags();

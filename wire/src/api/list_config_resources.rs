@@ -1,5 +1,5 @@
-//! ListConfigResources (key 74, KIP-1142). Version 0 asks for client metrics, of which there are
-//! none.
+//! ListConfigResources (key 74, KIP-1142). Version 0, which was ListClientMetricsResources (KIP-714), asks for nothing
+//! else than those.
 
 use super::shared::DecodeCx;
 use crate::call::Call;
@@ -7,23 +7,23 @@ use crate::codec::Asked;
 use crate::error::WireError;
 use crate::reader::Reader;
 use crate::writer::Writer;
-use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::protocol::{
-    ListConfigResourcesRequest, ListConfigResourcesResponse, Request,
+    ConfigTarget, ListConfigResourcesRequest, ListConfigResourcesResponse, Request,
 };
 
-/// Kafka's number for client metrics.
-const CLIENT_METRICS: i8 = 16;
-
 pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked, WireError> {
-    let kinds = if cx.version >= 1 { reader.array(Reader::i8)? } else { vec![CLIENT_METRICS] };
+    let kinds = if cx.version >= 1 {
+        reader.array(Reader::i8)?
+    } else {
+        vec![ConfigTarget::CLIENT_METRICS]
+    };
     reader.skip_tags()?;
     Ok(Asked::Broker(Request::ListConfigResources(ListConfigResourcesRequest { kinds })))
 }
 
 pub(crate) fn encode(out: &mut Writer, call: &Call, response: &ListConfigResourcesResponse) {
     out.i32(0); // throttle time
-    out.error(ErrorCode::None);
+    out.error(response.error);
     out.array(response.resources.iter(), |out, of| {
         out.string(&of.name);
         if call.version >= 1 {

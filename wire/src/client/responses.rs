@@ -300,7 +300,7 @@ fn config(reader: &mut Reader) -> Read<ConfigEntry> {
     };
     let _sensitive = reader.bool()?;
     reader.skip_tags()?;
-    let (key, kind) = (known.name, known.kind);
+    let (key, kind) = (known.name.into(), known.kind);
     Ok(ConfigEntry { key, value, source, kind, read_only, inherited: None })
 }
 

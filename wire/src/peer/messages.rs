@@ -4,6 +4,7 @@ use super::fields::{Field, fields, numbered};
 use crate::error::WireError;
 use crate::reader::Reader;
 use crate::writer::Writer;
+use std::borrow::Cow;
 use std::sync::Arc;
 use stormglass_broker_core::config::{ConfigKind, TOPIC_KEYS};
 use stormglass_broker_core::protocol::{
@@ -196,8 +197,13 @@ numbered! {
     TransactionRules { Added = 0, EpochEach = 1 }
     IsolationLevel { ReadUncommitted = 0, ReadCommitted = 1 }
     ConfigOp { Set = 0, Delete = 1, Append = 2, Subtract = 3, Unknown = 4 }
-    ConfigSource { Topic = 1, Broker = 2, AllBrokers = 3, Static = 4, Default = 5, Group = 8 }
-    ConfigKind { Boolean = 1, String = 2, Int = 3, Short = 4, Long = 5, Double = 6, List = 7 }
+    ConfigSource {
+        Topic = 1, Broker = 2, AllBrokers = 3, Static = 4, Default = 5, BrokerLogger = 6,
+        ClientMetrics = 7, Group = 8,
+    }
+    ConfigKind {
+        Unknown = 0, Boolean = 1, String = 2, Int = 3, Short = 4, Long = 5, Double = 6, List = 7,
+    }
 }
 
 impl Field for QuotaValue {
@@ -266,6 +272,17 @@ impl Field for TopicRef {
             1 => Field::take(from).map(Self::Id),
             _ => Err(WireError::Forbidden("a topic of another kind")),
         }
+    }
+}
+
+/// The same of keys that brokers might have otherwise: those of topics are constants.
+impl Field for Cow<'static, str> {
+    fn put(&self, out: &mut Writer) {
+        out.string(self);
+    }
+
+    fn take(from: &mut Reader) -> Result<Self, WireError> {
+        <&'static str as Field>::take(from).map(Cow::Borrowed)
     }
 }
 

@@ -144,7 +144,7 @@ fn responses() -> Vec<Response> {
         Response::CreateTopics(CreateTopicsResponse {
             topics: vec![CreatedTopic {
                 configs: vec![ConfigEntry {
-                    key: "retention.ms",
+                    key: "retention.ms".into(),
                     value: "1".into(),
                     source: ConfigSource::Topic,
                     kind: ConfigKind::Long,

@@ -55,6 +55,30 @@ fn topics_are_deleted_in_every_version() {
 }
 
 #[test]
+fn topics_that_are_named_by_name_and_id_are_refused() {
+    use theirs::delete_topics_request::DeleteTopicState;
+    let both =
+        DeleteTopicState::default().with_name(Some(topic_name(1))).with_topic_id(topic_id(1));
+    let named = DeleteTopicState::default().with_name(Some(topic_name(2)));
+    let topics = vec![both.clone(), named];
+    let body = theirs::DeleteTopicsRequest::default().with_topics(topics);
+    let (request, call) = ask(ApiKey::DeleteTopics, 6, &body);
+    let topics = vec![TopicRef::Name("topic-2".into())];
+    assert_eq!(request, Request::DeleteTopics(DeleteTopicsRequest { topics }));
+    let gone =
+        DeletedTopic { name: Some("topic-2".into()), id: tp(2, 0).topic, error: ErrorCode::None };
+    let response = Response::DeleteTopics(DeleteTopicsResponse { topics: vec![gone] });
+    let read: theirs::DeleteTopicsResponse = answer(&call, &response);
+    let told: Vec<_> = read.responses.iter().map(|topic| (&topic.name, topic.error_code)).collect();
+    assert_eq!(told, [(&Some(topic_name(1)), 42), (&Some(topic_name(2)), 0)]);
+    assert_eq!(read.responses[0].topic_id, topic_id(1));
+    // nothing is left to be asked
+    let body = theirs::DeleteTopicsRequest::default().with_topics(vec![both]);
+    let asked = decode_request(frame(ApiKey::DeleteTopics, 6, &body), &Known).unwrap();
+    assert!(matches!(asked, Decoded::Answer(_)), "{asked:?}");
+}
+
+#[test]
 fn partitions_are_added_in_every_version() {
     use theirs::create_partitions_request::{CreatePartitionsAssignment, CreatePartitionsTopic};
     for version in versions(ApiKey::CreatePartitions) {
@@ -172,7 +196,7 @@ fn configs_are_described_in_every_version() {
             assert_eq!(request, Request::DescribeConfigs(DescribeConfigsRequest { resources }));
 
             let entry = |source| ConfigEntry {
-                key: "retention.ms",
+                key: "retention.ms".into(),
                 value: "1".into(),
                 source,
                 kind: ConfigKind::Long,
@@ -392,9 +416,56 @@ fn resources_with_configs_in_every_version() {
         let kinds = if version >= 1 { kinds } else { vec![16] };
         assert_eq!(request, Request::ListConfigResources(ListConfigResourcesRequest { kinds }));
         let billing = ConfigTarget { kind: 16, name: "billing".into() };
-        let response = ListConfigResourcesResponse { resources: vec![billing] };
+        let error = ErrorCode::None;
+        let response = ListConfigResourcesResponse { error, resources: vec![billing] };
         let read: theirs::ListConfigResourcesResponse =
             answer(&call, &Response::ListConfigResources(response));
+        assert_eq!((read.error_code, read.config_resources.len()), (0, 1));
         assert_eq!(read.config_resources[0].resource_name.as_str(), "billing");
+        let error = ErrorCode::UnsupportedVersion;
+        let response = ListConfigResourcesResponse { error, resources: Vec::new() };
+        let read: theirs::ListConfigResourcesResponse =
+            answer(&call, &Response::ListConfigResources(response));
+        assert_eq!((read.error_code, read.config_resources.len()), (35, 0));
     }
+}
+
+/// What Kafka tells of a config that it does not know, and of a subscription to metrics.
+#[test]
+fn secrets_are_told_by_name_alone_and_what_is_not_set_has_no_synonyms() {
+    let resource = theirs::describe_configs_request::DescribeConfigsResource::default();
+    let body = theirs::DescribeConfigsRequest::default()
+        .with_resources(vec![resource])
+        .with_include_synonyms(true);
+    let (_, call) = ask(ApiKey::DescribeConfigs, 4, &body);
+    let entry = |key: &'static str, kind, source| ConfigEntry {
+        key: key.into(),
+        value: "7".into(),
+        source,
+        kind,
+        read_only: true,
+        inherited: None,
+    };
+    let described = DescribedConfigs {
+        target: topic_target(),
+        error: ErrorCode::None,
+        message: None,
+        entries: vec![
+            entry("foo.bar", ConfigKind::Unknown, ConfigSource::Broker),
+            entry("interval.ms", ConfigKind::Int, ConfigSource::ClientMetrics),
+            entry("match", ConfigKind::List, ConfigSource::Default),
+            entry("root", ConfigKind::String, ConfigSource::BrokerLogger),
+        ],
+    };
+    let response = DescribeConfigsResponse { resources: vec![described] };
+    let read: theirs::DescribeConfigsResponse = answer(&call, &Response::DescribeConfigs(response));
+    let [unknown, set, unset, logger] = &read.results[0].configs[..] else { panic!("{read:?}") };
+    assert_eq!((&unknown.value, unknown.is_sensitive, unknown.config_type), (&None, true, 0));
+    assert_eq!((unknown.config_source, unknown.synonyms.len()), (2, 1));
+    assert_eq!(unknown.synonyms[0].value, None);
+    assert_eq!((set.value.as_deref(), set.config_source, set.config_type), (Some("7"), 7, 3));
+    assert_eq!((set.synonyms.len(), set.synonyms[0].source), (1, 7));
+    assert_eq!((unset.config_source, unset.synonyms.len()), (5, 0));
+    assert_eq!((logger.config_source, logger.config_type), (6, 0));
+    assert_eq!((logger.value.as_deref(), logger.synonyms.len()), (Some("7"), 0));
 }

@@ -159,7 +159,7 @@ fn topics_are_found_by_id_and_unknown_ids_are_said_to_be_unknown() {
 /// A topic that was created, and one that was not.
 fn created_and_refused() -> Vec<CreatedTopic> {
     let config = ConfigEntry {
-        key: "retention.ms",
+        key: "retention.ms".into(),
         value: "1000".into(),
         source: ConfigSource::Topic,
         kind: ConfigKind::Long,

@@ -115,6 +115,7 @@ fn descriptions_in_every_version() {
         };
         let there = DescribedConsumerGroup {
             error: ErrorCode::None,
+            message: None,
             group: "billing".into(),
             state: Some(State::Reconciling),
             epoch: 5,
@@ -124,6 +125,7 @@ fn descriptions_in_every_version() {
         };
         let gone = DescribedConsumerGroup {
             error: ErrorCode::GroupIdNotFound,
+            message: some("Group billing not found."),
             state: None,
             members: Vec::new(),
             ..there.clone()
@@ -135,7 +137,10 @@ fn descriptions_in_every_version() {
         let topics = &read.groups[0].members[0].assignment.topic_partitions;
         assert_eq!(topics[0].topic_name.as_str(), "topic-1");
         assert_eq!(topics[0].partitions, [0, 2]);
+        assert_eq!(read.groups[0].error_message, None);
         assert_eq!(read.groups[1].error_code, 69);
+        let told = read.groups[1].error_message.as_deref();
+        assert_eq!(told, Some("Group billing not found."));
     }
 }
 

@@ -308,7 +308,12 @@ fn brokers_are_unregistered() {
         let response = UnregisterBrokerResponse { error: ErrorCode::BrokerIdNotRegistered };
         let read: theirs::UnregisterBrokerResponse =
             answer(&call, &Response::UnregisterBroker(response));
-        assert_eq!((read.error_code, read.error_message.as_deref()), (102, Some("")));
+        let told = (read.error_code, read.error_message.as_deref());
+        assert_eq!(told, (102, Some("Broker ID 3 is not currently registered")));
+        let response = UnregisterBrokerResponse { error: ErrorCode::None };
+        let read: theirs::UnregisterBrokerResponse =
+            answer(&call, &Response::UnregisterBroker(response));
+        assert_eq!((read.error_code, read.error_message.as_deref()), (0, Some("")));
     }
 }
 

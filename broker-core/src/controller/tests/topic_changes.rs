@@ -214,7 +214,9 @@ fn impossible_configs_are_refused_and_change_nothing() {
     }
     for (kind, name, error) in [
         (ConfigTarget::TOPIC, "b", ErrorCode::UnknownTopicOrPartition),
-        (ConfigTarget::BROKER, "1", ErrorCode::InvalidRequest),
+        (ConfigTarget::BROKER, "one", ErrorCode::InvalidRequest),
+        (ConfigTarget::CLIENT_METRICS, "", ErrorCode::InvalidRequest),
+        (ConfigTarget::CLIENT_METRICS, "m", ErrorCode::InvalidRequest),
         (99, "1", ErrorCode::InvalidRequest),
     ] {
         let target = ConfigTarget { kind, name: name.into() };
@@ -260,7 +262,44 @@ fn groups_have_configs_within_the_brokers_bounds() {
     let foreign = ask("g", "retention.ms", ConfigOp::Set, Some("5"));
     assert_eq!(foreign, (ErrorCode::InvalidConfig, has()));
     assert_eq!(ask("", session, ConfigOp::Set, Some("50000")).0, ErrorCode::InvalidRequest);
+    assert_eq!(ask("g", "retention.ms", ConfigOp::Delete, None), (ErrorCode::None, has()));
     assert_eq!(ask("g", session, ConfigOp::Delete, None), (ErrorCode::None, None));
+}
+
+#[test]
+fn groups_have_configs_of_kinds_that_are_not_there() {
+    let mut rig = Rig::with_brokers(1);
+    let mut set = |key, value| {
+        let target = ConfigTarget { kind: ConfigTarget::GROUP, name: "g".into() };
+        alter_of(&mut rig, target, false, &[(key, ConfigOp::Set, Some(value))]).0
+    };
+    assert_eq!(set("share.auto.offset.reset", "earliest"), ErrorCode::None);
+    assert_eq!(set("share.auto.offset.reset", "none"), ErrorCode::InvalidConfig);
+    assert_eq!(set("streams.num.standby.replicas", "2"), ErrorCode::None);
+    assert_eq!(set("streams.num.standby.replicas", "3"), ErrorCode::InvalidConfig);
+    let own = rig.controller.image().configs(&ConfigResource::Group("g".into())).unwrap();
+    assert_eq!(own.len(), 2);
+}
+
+#[test]
+fn a_subscription_to_metrics_is_there_as_long_as_it_has_configs() {
+    let mut rig = Rig::with_brokers(1);
+    let mut ask = |key, op, value| {
+        let target = ConfigTarget { kind: ConfigTarget::CLIENT_METRICS, name: "m".into() };
+        let error = alter_of(&mut rig, target, false, &[(key, op, value)]).0;
+        let own = rig.controller.image().configs(&ConfigResource::ClientMetrics("m".into()));
+        (error, own.map_or(0, std::collections::BTreeMap::len))
+    };
+    let set = ConfigOp::Set;
+    assert_eq!(ask("interval.ms", set, Some("5000")), (ErrorCode::None, 1));
+    assert_eq!(ask("metrics", set, Some("a.,b.")), (ErrorCode::None, 2));
+    assert_eq!(ask("interval.ms", set, Some("5")), (ErrorCode::InvalidRequest, 2));
+    assert_eq!(ask("match", set, Some("name=x")), (ErrorCode::InvalidConfig, 2));
+    assert_eq!(ask("nope", set, Some("x")), (ErrorCode::InvalidRequest, 2));
+    assert_eq!(ask("metrics", ConfigOp::Append, Some("c.")), (ErrorCode::InvalidConfig, 2));
+    assert_eq!(ask("nope", ConfigOp::Delete, None), (ErrorCode::None, 2));
+    assert_eq!(ask("metrics", ConfigOp::Delete, None), (ErrorCode::None, 1));
+    assert_eq!(ask("interval.ms", ConfigOp::Delete, None), (ErrorCode::None, 0));
 }
 
 #[test]

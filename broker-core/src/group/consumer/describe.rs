@@ -36,6 +36,7 @@ pub(super) fn describe(
     };
     DescribedConsumerGroup {
         error: ErrorCode::None,
+        message: None,
         group: Arc::clone(group),
         state: Some(state.group_state()),
         epoch: state.group_epoch,

@@ -52,8 +52,12 @@ pub(super) fn response(response: &Response) -> u64 {
         }
         // v2: throttle, error, message
         Response::UpdateFeatures(response) => 4 + 2 + nullable(response.message.as_deref()) + TAGS,
-        // v0: throttle, error, an empty message
-        Response::UnregisterBroker(_) => 4 + 2 + 1 + TAGS,
+        // v0: throttle, error, a message that is empty or names a broker, by one digit
+        Response::UnregisterBroker(response) => {
+            let unknown = "Broker ID 1 is not currently registered";
+            let message = if response.error.is_ok() { "" } else { unknown };
+            4 + 2 + nullable(Some(message)) + TAGS
+        }
         // v2: error, no message, metadata topic, addresses of voters
         Response::DescribeQuorum(response) => described_quorum(response),
         // v4: throttle, error, one directory: error, path, partitions, room in all and left

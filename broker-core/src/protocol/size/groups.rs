@@ -228,7 +228,7 @@ fn described(group: &DescribedGroup) -> u64 {
     2 + NULL + text(&group.group) + state + protocol + members + 4 + TAGS
 }
 
-/// v1: error, no message, id, state, two epochs, assignor, members, operations.
+/// v1: error, message, id, state, two epochs, assignor, members, operations.
 fn described_consumers(group: &DescribedConsumerGroup) -> u64 {
     let partitions =
         |list: &[TopicPartition]| by_topic(list, UUID + topic_name(), |tp| tp.topic, |_| 4) + TAGS;
@@ -243,7 +243,8 @@ fn described_consumers(group: &DescribedConsumerGroup) -> u64 {
     });
     let state = blob(group.state.map_or(0, |state| state.name().len()) as u64);
     let members = array(group.members.len()) + members.sum::<u64>();
-    2 + NULL + text(&group.group) + state + 4 + 4 + text(&group.assignor) + members + 4 + TAGS
+    let message = nullable(group.message.as_deref());
+    2 + message + text(&group.group) + state + 4 + 4 + text(&group.assignor) + members + 4 + TAGS
 }
 
 fn metadata(at: &CommittedOffset) -> u64 {

@@ -154,7 +154,7 @@ fn described(configs: &DescribedConfigs) -> u64 {
 
 /// Without synonyms and documentation.
 fn entry(entry: &ConfigEntry) -> u64 {
-    text(entry.key) + text(&entry.value) + 1 + SOURCE + 1 + array(0) + 1 + NULL + TAGS
+    text(&entry.key) + text(&entry.value) + 1 + SOURCE + 1 + array(0) + 1 + NULL + TAGS
 }
 
 fn target(target: &ConfigTarget) -> u64 {

@@ -221,16 +221,69 @@ fn registered_anew() -> Rig {
     let mut rig = Rig::with_partition(1, &[1]);
     rig.produce();
     rig.disk();
+    register_anew(&mut rig, false);
+    rig
+}
+
+fn register_anew(rig: &mut Rig, fenced: bool) {
     rig.apply(&[MetadataRecord::RegisterBroker(RegisterBrokerRecord {
         broker: NodeId(2),
         incarnation: 1,
         epoch: 25,
         rack: None,
         endpoint: None,
-        fenced: false,
+        fenced,
         in_controlled_shutdown: false,
     })]);
-    rig
+}
+
+/// Log end and epoch with which the leader knows broker 2.
+fn known(rig: &Rig) -> (Offset, i64) {
+    let followers = &rig.partition().leadership().unwrap().followers;
+    let follower = followers.iter().find(|follower| follower.id == NodeId(2)).unwrap();
+    (follower.log_end, follower.broker_epoch)
+}
+
+/// What it had then it may have lost since (`Replica.updateFetchStateOrThrow`).
+#[test]
+fn a_late_fetch_of_an_earlier_life_does_not_move_its_follower() {
+    let mut rig = registered_anew();
+    let (mut late, mut current) = (Session::new(7), Session::new(8));
+    current.fetch(&mut rig, 25, Some(0));
+    assert_eq!(known(&rig), (0, 25));
+    late.fetch(&mut rig, 20, Some(1));
+    assert_eq!(known(&rig), (0, 25));
+    late.fetch(&mut rig, 25, None);
+    assert_eq!(known(&rig), (1, 25), "registered anew without a new start, it goes on");
+}
+
+#[test]
+fn a_fetch_counts_while_its_follower_is_fenced_in_its_next_life() {
+    let mut rig = Rig::with_partition(1, &[1]);
+    rig.produce();
+    rig.disk();
+    register_anew(&mut rig, true);
+    Session::new(7).fetch(&mut rig, 20, Some(1));
+    assert_eq!(known(&rig), (1, 20));
+}
+
+#[test]
+fn a_follower_is_not_caught_up_by_the_session_of_an_earlier_life() {
+    let is_let_go = |epoch: i64| {
+        let mut rig = Rig::with_partition(1, &[1, 2]);
+        rig.produce();
+        rig.disk();
+        let mut session = Session::new(7);
+        session.fetch(&mut rig, 20, Some(1));
+        register_anew(&mut rig, false);
+        rig.now_ms += 60_000;
+        session.fetch(&mut rig, epoch, None);
+        rig.produce();
+        rig.disk();
+        rig.act(|replicas, step| replicas.check_isr(step));
+        proposal(&mut rig).is_some()
+    };
+    assert_eq!([20, 25].map(is_let_go), [true, false]);
 }
 
 /// It is waited for as long as it may be about to join, which it could not (`Partition.maybeIncrementLeaderHW`).

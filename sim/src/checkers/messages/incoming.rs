@@ -92,15 +92,16 @@ impl Checkers {
         let Talk { sessions, unproven, proven, .. } = &mut self.talk;
         let is_anew = sessions.asked(node, fetch);
         let Some(replica) = fetch.replica else { return };
-        if is_anew {
+        let is_outlived = proven::is_outlived(broker, replica);
+        if is_anew && !is_outlived {
             let all = Looked::all(broker, sessions.positions(node, fetch));
             proven.extend(proven::of_fetch(replica, &all));
-        } else {
+        } else if !is_outlived {
             proven.extend(proven::of_fetch(replica, looked));
         }
-        unproven.extend(peers::unproven(replica.id, looked));
+        unproven.extend(peers::unproven((replica.id, is_outlived), looked));
         let positions = sessions.positions(node, fetch);
-        self.timeouts.lags.fetched(now_ns, (node, broker), (replica.id, fetch), positions);
+        self.timeouts.lags.fetched(now_ns, (node, broker), (replica, fetch), positions);
     }
 
     /// Why a node must not take a request.

@@ -65,6 +65,7 @@ mod votes;
 mod written;
 
 pub(super) use fetches::{diverging, is_told};
+pub(super) use proven::is_outlived;
 pub(super) use session_times::configured as session_ms;
 
 use super::history::History;

@@ -10,11 +10,15 @@ use stormglass_broker_core::protocol::{
 use stormglass_broker_core::seam::FileName;
 
 /// Partitions of a fetch that say nothing of how far a follower is: it knows another leader epoch, or
-/// its log is not this one up to there.
-pub(super) fn unproven(replica: NodeId, looked: &[Looked<'_>]) -> impl Iterator<Item = Unproven> {
+/// its log is not this one up to there, or all of the fetch is of an earlier life of it.
+pub(super) fn unproven(
+    (replica, is_outlived): (NodeId, bool),
+    looked: &[Looked<'_>],
+) -> impl Iterator<Item = Unproven> {
     looked.iter().filter_map(move |Looked { part, view, told }| {
         let lead = view.lead.as_ref()?;
-        let counts = part.current_leader_epoch == view.leader_epoch
+        let counts = !is_outlived
+            && part.current_leader_epoch == view.leader_epoch
             && part.fetch_offset <= view.log.log_end_offset()
             && told.is_none();
         if counts {
@@ -34,7 +38,7 @@ pub(super) fn counts_unproven(says: &mut Says<'_>, by: Speaker<'_>, of: Unproven
     says.rule(follower.log_end <= of.log_end, &|| {
         format!(
             "leader {} in epoch {} takes follower {} to have all below {} after a fetch of another \
-             epoch, or from another log: {:?}",
+             epoch, of an earlier life, or from another log: {:?}",
             by.node, view.leader_epoch, of.follower, follower.log_end, of.fetch
         )
     });

@@ -140,11 +140,14 @@ pub(super) fn described(
         let (resource, source) = match described.target.kind {
             ConfigTarget::TOPIC => (ConfigResource::Topic(name()), ConfigSource::Topic),
             ConfigTarget::GROUP => (ConfigResource::Group(name()), ConfigSource::Group),
+            ConfigTarget::CLIENT_METRICS => {
+                (ConfigResource::ClientMetrics(name()), ConfigSource::ClientMetrics)
+            }
             _ => (ConfigResource::AllBrokers, ConfigSource::AllBrokers),
         };
         let own = |entry: &&ConfigEntry| entry.source == source;
         let told = described.entries.iter().filter(own);
-        let told: BTreeMap<&str, &str> = told.map(|entry| (entry.key, &*entry.value)).collect();
+        let told: BTreeMap<&str, &str> = told.map(|entry| (&*entry.key, &*entry.value)).collect();
         let known = image.configs(&resource).into_iter().flatten();
         let known: BTreeMap<&str, &str> = known.map(|(key, value)| (&**key, &**value)).collect();
         says.rule(told == known, &|| {

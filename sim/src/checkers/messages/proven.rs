@@ -3,9 +3,11 @@
 
 use super::looked::Looked;
 use super::{Says, Speaker};
+use stormglass_broker_core::Broker;
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::{Offset, TopicPartition};
 use stormglass_broker_core::inspect::ReplicaView;
+use stormglass_broker_core::metadata::MetadataImage;
 use stormglass_broker_core::protocol::{
     AlterPartitionResponse, ReplicaState, Request, Response, WriteTxnMarkersRequest,
 };
@@ -17,6 +19,17 @@ pub(super) struct Proven {
     pub(super) tp: TopicPartition,
     replica: ReplicaState,
     offset: Offset,
+}
+
+/// Whether a fetch is of an earlier life of its follower, as its receiver knows: whoever has registered since may have
+/// lost what it had then. Those of brokers that are fenced count (`Replica.updateFetchStateOrThrow`, KIP-903).
+pub(crate) fn is_outlived(broker: &Broker, replica: ReplicaState) -> bool {
+    broker.metadata().is_some_and(|image| has_registered_since(image, replica))
+}
+
+fn has_registered_since(image: &MetadataImage, replica: ReplicaState) -> bool {
+    let known = image.broker(replica.id).filter(|known| !known.fenced);
+    replica.epoch != -1 && known.is_some_and(|known| known.epoch > replica.epoch)
 }
 
 /// Of the partitions of a follower's fetch those that its receiver leads in the follower's epoch, from a log that is
@@ -160,5 +173,37 @@ pub(super) fn asked_in(request: &Request) -> Option<i32> {
         Request::BeginQuorumEpoch(asked) => Some(asked.epoch),
         Request::EndQuorumEpoch(asked) => Some(asked.epoch),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use stormglass_broker_core::ids::NodeId;
+    use stormglass_broker_core::metadata::{MetadataRecord, RegisterBrokerRecord};
+
+    #[test]
+    fn a_fetch_counts_until_its_follower_has_registered_anew_and_is_unfenced() {
+        let registered = |fenced| {
+            let mut image = MetadataImage::default();
+            let record = RegisterBrokerRecord {
+                broker: NodeId(2),
+                incarnation: 1,
+                epoch: 25,
+                rack: None,
+                endpoint: None,
+                fenced,
+                in_controlled_shutdown: false,
+            };
+            image.apply(&MetadataRecord::RegisterBroker(record)).unwrap();
+            image
+        };
+        let outlived = |image: &MetadataImage| {
+            let of = |epoch| ReplicaState { id: NodeId(2), epoch };
+            [-1, 20, 25, 30].map(|epoch| has_registered_since(image, of(epoch)))
+        };
+        assert_eq!(outlived(&registered(false)), [false, true, false, false]);
+        assert_eq!(outlived(&registered(true)), [false; 4]);
+        assert_eq!(outlived(&MetadataImage::default()), [false; 4]);
     }
 }

@@ -109,6 +109,7 @@ pub(super) fn resource(target: &ConfigTarget) -> Option<ConfigResource> {
         (ConfigTarget::BROKER, "") => ConfigResource::AllBrokers,
         (ConfigTarget::BROKER, id) => ConfigResource::Broker(NodeId(id.parse().ok()?)),
         (ConfigTarget::GROUP, _) => ConfigResource::Group(target.name.clone()),
+        (ConfigTarget::CLIENT_METRICS, _) => ConfigResource::ClientMetrics(target.name.clone()),
         _ => return None,
     })
 }

@@ -3,14 +3,14 @@
 
 use super::{SLACK_NS, hurry_ppm, says, soonest};
 use crate::checkers::ledger::Ledger;
-use crate::checkers::messages::is_told;
+use crate::checkers::messages::{is_outlived, is_told};
 use crate::checkers::state::NodeView;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::ids::{NodeId, Offset, TopicPartition};
 use stormglass_broker_core::inspect::ReplicaView;
-use stormglass_broker_core::protocol::{FetchPartition, FetchRequest};
+use stormglass_broker_core::protocol::{FetchPartition, FetchRequest, ReplicaState};
 use stormglass_broker_core::seam::TraceEvent;
 use stormglass_scenarios::plan::Plan;
 
@@ -111,10 +111,14 @@ impl Lags {
         &mut self,
         now_ns: u64,
         (node, broker): (i32, &Broker),
-        (follower, fetch): (NodeId, &FetchRequest),
+        (replica, fetch): (ReplicaState, &FetchRequest),
         positions: impl Iterator<Item = &'a FetchPartition>,
     ) {
+        let follower = replica.id;
         self.leaves_out((node, follower), fetch);
+        if is_outlived(broker, replica) {
+            return; // what it had in an earlier life says nothing of what it has
+        }
         for part in positions {
             let is_named = fetch.partitions.iter().any(|named| named.tp == part.tp);
             self.hears_position(now_ns, (node, broker), follower, (part, is_named));

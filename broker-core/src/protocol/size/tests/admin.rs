@@ -31,7 +31,7 @@ fn create_topics() {
     let body = theirs::CreateTopicsRequest::default().with_topics(vec![plain, assigned]);
     check_request(Request::CreateTopics(request), body, 7);
     let config = ours::ConfigEntry {
-        key: "retention.ms",
+        key: "retention.ms".into(),
         value: "1000".into(),
         source: ours::ConfigSource::Topic,
         kind: crate::config::ConfigKind::Long,

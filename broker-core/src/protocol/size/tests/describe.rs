@@ -183,6 +183,6 @@ fn unregister_broker() {
     let response = ours::UnregisterBrokerResponse { error: ErrorCode::BrokerIdNotRegistered };
     let body = theirs::UnregisterBrokerResponse::default()
         .with_error_code(102)
-        .with_error_message(Some(text("")));
+        .with_error_message(Some(text("Broker ID 3 is not currently registered")));
     check_response(Response::UnregisterBroker(response), body, 0);
 }

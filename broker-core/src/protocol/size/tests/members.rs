@@ -296,6 +296,7 @@ fn consumer_group_describe() {
     };
     let response = ours::DescribedConsumerGroup {
         error: ErrorCode::None,
+        message: None,
         group: arc(GROUP),
         state: Some(ours::ConsumerGroupState::Stable),
         epoch: 1,

@@ -98,7 +98,7 @@ fn describe_configs() {
     let body = theirs::DescribeConfigsRequest::default().with_resources(resources);
     check_request(Request::DescribeConfigs(request), body, 4);
     let entry = ours::ConfigEntry {
-        key: "retention.ms",
+        key: "retention.ms".into(),
         value: "1000".into(),
         source: ConfigSource::Topic,
         kind: ConfigKind::Long,
@@ -147,7 +147,8 @@ fn list_config_resources() {
     let request = ours::ListConfigResourcesRequest { kinds: vec![2, 32] };
     let body = theirs::ListConfigResourcesRequest::default().with_resource_types(vec![2, 32]);
     check_request(Request::ListConfigResources(request), body, 1);
-    let response = ours::ListConfigResourcesResponse { resources: vec![target(); 2] };
+    let response =
+        ours::ListConfigResourcesResponse { error: ErrorCode::None, resources: vec![target(); 2] };
     let one = theirs::list_config_resources_response::ConfigResource::default()
         .with_resource_name(text(TOPIC))
         .with_resource_type(2);
