@@ -81,8 +81,8 @@ mod tests {
         }
         let billing = ConfigTarget { kind: ConfigTarget::GROUP, name: "billing".into() };
         let lag = ConfigTarget { kind: ConfigTarget::CLIENT_METRICS, name: "lag".into() };
-        assert_eq!(list(&image, &[ConfigTarget::GROUP]), [billing.clone()]);
-        assert_eq!(list(&image, &[ConfigTarget::CLIENT_METRICS]), [lag.clone()]);
+        assert_eq!(list(&image, &[ConfigTarget::GROUP]), vec![billing.clone()]);
+        assert_eq!(list(&image, &[ConfigTarget::CLIENT_METRICS]), vec![lag.clone()]);
         assert_eq!(list(&image, &[]), [billing, lag]);
         assert_eq!(list(&image, &[ConfigTarget::TOPIC]), []);
     }
