@@ -110,6 +110,7 @@ impl Controller {
         raft: &mut Raft,
         batches: &[Committed],
     ) {
+        let was_active = self.active();
         self.notice_role(step, raft);
         let leads = raft.role() == RoleName::Leader;
         for batch in batches {
@@ -119,7 +120,10 @@ impl Controller {
         if raft.snapshot_due() {
             self.take_snapshot(step, raft);
         }
-        self.arm(step);
+        // asked after every input of a quorum, and nearly always for nothing: what is due is armed by whoever decides
+        if !batches.is_empty() || self.active() != was_active {
+            self.arm(step);
+        }
     }
 
     /// A snapshot of what is committed, without what is only proposed (RAFT-26).

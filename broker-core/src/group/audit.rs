@@ -361,7 +361,7 @@ pub(crate) fn replay_member_epoch<'a>(
     group: &str,
     member: &str,
 ) -> Option<i32> {
-    let state = replay(batches);
+    let state = replay_members(batches);
     state.groups.get(group).and_then(|group| group.roster.epoch_of(member))
 }
 
@@ -371,21 +371,32 @@ pub(crate) fn replay_consumer_epochs<'a>(
     group: &str,
     member: &str,
 ) -> Option<ConsumerEpochsView> {
-    let state = replay(batches);
+    let state = replay_members(batches);
     state.groups.get(group)?.roster.consumer()?.epochs_of(member)
 }
 
 fn replay<'a>(batches: impl Iterator<Item = &'a Batch>) -> OffsetsPartition {
-    let mut state = OffsetsPartition {
-        tp: TopicPartition::METADATA,
-        epoch: NO_EPOCH,
-        loading: None,
-        groups: BTreeMap::new(),
-    };
+    let mut state = empty();
     for batch in batches {
         state.replay_batch(batch);
     }
     state
+}
+
+/// The same without positions.
+fn replay_members<'a>(batches: impl Iterator<Item = &'a Batch>) -> OffsetsPartition {
+    let mut state = empty();
+    batches.for_each(|batch| state.replay_members(batch));
+    state
+}
+
+fn empty() -> OffsetsPartition {
+    OffsetsPartition {
+        tp: TopicPartition::METADATA,
+        epoch: NO_EPOCH,
+        loading: None,
+        groups: BTreeMap::new(),
+    }
 }
 
 #[cfg(test)]

@@ -135,6 +135,11 @@ pub(super) fn decode_key(mut bytes: &[u8]) -> Option<Key> {
     }
 }
 
+/// Whether a key is a position's.
+pub(super) fn is_offset_key(mut bytes: &[u8]) -> bool {
+    matches!(bytes.try_get_i16(), Ok(0..=OFFSET_KEY_VERSION))
+}
+
 /// `None` for garbage and for flexible versions.
 pub(super) fn decode_offset_value(mut bytes: &[u8]) -> Option<OffsetValue> {
     let version = bytes.try_get_i16().ok()?;

@@ -1,7 +1,7 @@
 //! Taking over and giving up partitions of `__consumer_offsets`.
 
 use super::OFFSETS_TOPIC;
-use super::codec::{Key, decode_group_value, decode_key, decode_offset_value};
+use super::codec::{Key, decode_group_value, decode_key, decode_offset_value, is_offset_key};
 use super::consumer::{Change, ConsumerGroup};
 use super::coordinator::{Group, GroupCoordinator, OffsetsPartition, Recorded};
 use super::membership::Membership;
@@ -214,6 +214,21 @@ impl OffsetsPartition {
             self.replay(record, at, producer_id);
         }
         records.len() as u64
+    }
+
+    /// Takes what a batch of the log says of groups and their members, for whoever asks for nothing else: positions
+    /// change nothing of that, and most records are of them.
+    pub(super) fn replay_members(&mut self, batch: &Batch) {
+        if batch.header.is_control() {
+            return; // positions of a transaction count, or not
+        }
+        let Ok(body) = batch.unpack() else { return };
+        let Ok(records) = batch.views(&body) else { return };
+        let is_position = |record: &&RecordView<'_>| record.key.is_some_and(is_offset_key);
+        for record in records.iter().filter(|record| !is_position(record)) {
+            let at = batch.base_offset() + Offset::from(record.offset_delta);
+            self.replay(record, at, None);
+        }
     }
 
     /// Takes the log's record at an offset, perhaps of a producer's transaction. A value that cannot be

@@ -5,7 +5,7 @@ use super::codec::{
     encode_offset_key, encode_offset_value,
 };
 use super::coordinator::OffsetsPartition;
-use super::{GroupCoordinator, OFFSETS_TOPIC};
+use super::{GroupCoordinator, OFFSETS_TOPIC, replay_member_epoch};
 use crate::error::ErrorCode;
 use crate::ids::{ConnectionId, CorrelationId, TopicId, TopicPartition};
 use crate::log::testing::numbered;
@@ -333,6 +333,20 @@ fn take_over_log(batches: Vec<Batch>) -> (Rig, GroupCoordinator, Records) {
     let image = rig.image.clone();
     rig.act(|replicas, step| groups.apply_metadata(step, replicas, &image, &delta));
     (rig, groups, records)
+}
+
+#[test]
+fn members_follow_from_a_log_whatever_it_says_of_positions() {
+    let batch = |record: Record| Batch::build(1, &mut [record]);
+    let gone = Record::new(Some(encode_group_key("billing")), None);
+    let epoch = |log: &[Batch]| replay_member_epoch(log.iter(), "billing", "a");
+    let mut log =
+        vec![committed(1, None), batch(members()), committed(2, Some(7)), marker(7, true)];
+    assert_eq!(epoch(&log), Some(5));
+    log.extend([batch(gone), committed(3, None)]);
+    assert_eq!(epoch(&log), None, "its positions are left");
+    log.push(batch(members()));
+    assert_eq!(epoch(&log), Some(5));
 }
 
 /// The position, and whether no transaction is about to change it.

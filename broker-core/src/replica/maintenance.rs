@@ -348,6 +348,8 @@ impl ReplicaManager {
 
 /// What a line of a checkpoint takes at most as a rule, bytes: an id in hex, and two numbers.
 const LINE_BYTES: usize = 48;
+/// What version and count take at most, bytes.
+const HEAD_BYTES: usize = 24;
 /// How a line of the checkpoint of log starts ends when the log may begin in remote storage.
 const TIERED_LINE_END: &str = " remote\n";
 
@@ -373,12 +375,17 @@ pub fn checkpoint(rows: impl Iterator<Item = (TopicPartition, Offset, bool)>) ->
     for (tp, offset, is_tiered) in rows {
         count += 1;
         if topic.replace(tp.topic) != Some(tp.topic) {
-            hex = format!("{:x}", { tp.topic.0 });
+            hex.clear();
+            let _ = write!(hex, "{:x}", { tp.topic.0 });
         }
-        let _ = write!(lines, "{hex} {} {offset}", tp.partition);
+        lines.push_str(&hex);
+        let _ = write!(lines, " {} {offset}", tp.partition);
         lines.push_str(if is_tiered { TIERED_LINE_END } else { "\n" });
     }
-    Bytes::from(format!("0\n{count}\n{lines}"))
+    let mut text = String::with_capacity(HEAD_BYTES + lines.len());
+    let _ = write!(text, "0\n{count}\n");
+    text.push_str(&lines);
+    Bytes::from(text)
 }
 
 /// Reads a checkpoint; a broken one counts as absent, as nothing in it is needed for safety.

@@ -31,6 +31,9 @@ pub(crate) struct History {
     dropped: u64,
 }
 
+/// Of what is about no partition.
+pub(crate) static NO_HISTORY: History = History { lines: VecDeque::new(), dropped: 0 };
+
 impl History {
     pub(crate) fn push(&mut self, at_ns: u64, node: i32, turn: Turn) {
         if self.lines.len() == LINES_MAX {

@@ -70,6 +70,8 @@ pub(crate) fn wall_ms(now_ns: u64) -> i64 {
 const SETUP_LIMIT_NS: u64 = 300_000_000_000;
 const SECOND_NS: u64 = 1_000_000_000;
 const MILLISECOND_NS: u64 = 1_000_000;
+/// How often madsim's clock is moved, ns: nothing of a run reads it but applications, which move it themselves.
+const CLOCK_STEP_NS: u64 = 100_000_000;
 /// What is committed this long before the end of a run must be consumed by then, and producers must
 /// have been acknowledged something within it, ns.
 const DEADLINE_NS: u64 = 6 * SECOND_NS;
@@ -95,7 +97,7 @@ impl End {
 pub(crate) trait Observer {
     /// Simulated time (ns since the run began) and events so far, about once a simulated second.
     fn progress(&mut self, sim_ns: u64, events: u64);
-    /// madsim's clock follows the simulation.
+    /// madsim's clock follows the simulation, by steps of [`CLOCK_STEP_NS`] or more.
     fn advance(&mut self, by_ns: u64);
 }
 
@@ -176,14 +178,14 @@ impl World {
         interrupt: &AtomicBool,
         events_max: u64,
     ) -> Result<Recording, SimError> {
-        let (mut told_ns, mut tell_at_ns) = (0, MILLISECOND_NS);
+        let (mut told_ns, mut tell_at_ns) = (0, CLOCK_STEP_NS);
         let mut interrupted = false;
         while let Some((at, event)) = self.queue.pop() {
             self.now = at;
             if at >= tell_at_ns {
                 observer.advance(at - told_ns);
                 told_ns = at;
-                tell_at_ns = (at / MILLISECOND_NS + 1) * MILLISECOND_NS;
+                tell_at_ns = (at / CLOCK_STEP_NS + 1) * CLOCK_STEP_NS;
             }
             self.audit_event(&event);
             let is_second = matches!(event, Event::Second);

@@ -196,7 +196,11 @@ impl CarriedOut {
 
     /// Something else is handled.
     pub(super) fn rest(&mut self) {
-        (self.change, self.member, self.beats, self.heard) = (None, None, None, None);
+        // one by one: all of them together are copied to be dropped
+        self.change = None;
+        self.member = None;
+        self.beats = None;
+        self.heard = None;
         self.moving.clear();
     }
 

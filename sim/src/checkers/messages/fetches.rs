@@ -24,7 +24,7 @@ pub(super) struct Question<'a> {
     pub(super) has_agreed: bool,
     /// The highest high watermark that the replica has had since the fetch came, and has been cut below.
     pub(super) had: Option<Offset>,
-    /// What was [`unknown`] as the fetch came.
+    /// Partitions of which the broker [`knows_less`] as the fetch came, and the epochs that the fetch names.
     pub(super) unknown: &'a [(TopicPartition, LeaderEpoch)],
 }
 
@@ -54,21 +54,6 @@ pub(super) fn agreed(
     };
     let agreed = looked.iter().filter(at_once);
     agreed.map(|of| (of.part.tp, of.part.fetch_offset)).collect()
-}
-
-/// Partitions of a fetch, by its `positions`, of which the replicas here know less than who fetches as it comes, and the
-/// epochs that it names. Epochs only grow, and taking a replica away begins one: what is unknown to a later look is so
-/// as the fetch comes.
-pub(super) fn unknown<'a>(
-    broker: &Broker,
-    fetch: &FetchRequest,
-    positions: impl Iterator<Item = &'a FetchPartition>,
-) -> Vec<(TopicPartition, LeaderEpoch)> {
-    let asked = positions.map(|part| (part.tp, part.current_leader_epoch));
-    let is_unknown = |&(tp, epoch): &(TopicPartition, LeaderEpoch)| {
-        broker.replica_view(tp).is_some_and(|view| knows_less(&view, fetch, epoch))
-    };
-    asked.filter(is_unknown).collect()
 }
 
 /// Whether a replica has yet to hear of the epoch that a fetcher names, or, if it leads, that this one is a replica: who

@@ -5,13 +5,13 @@ use super::looked::Looked;
 use super::open::{Open, is_looked_at};
 use super::unwritten::Unwritten;
 use super::{
-    Before, Talk, controller, fencing, flawed, learned, members, peers, proven, quotas, undone,
-    votes,
+    Before, Talk, controller, fencing, fetches, flawed, learned, members, peers, proven, quotas,
+    undone, votes,
 };
 use crate::checkers::suite::Checkers;
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::error::ErrorCode;
-use stormglass_broker_core::ids::NodeId;
+use stormglass_broker_core::ids::{LeaderEpoch, NodeId, TopicPartition};
 use stormglass_broker_core::protocol::{FetchRequest, Request, Response};
 use stormglass_broker_core::seam::PeerError;
 
@@ -31,9 +31,10 @@ impl Checkers {
             Request::Fetch(fetch) => Looked::all(broker, fetch.partitions.iter()),
             _ => Vec::new(),
         };
-        if let Request::Fetch(fetch) = request {
-            self.fetch_comes(now_ns, (node, broker), (fetch, &looked));
-        }
+        let unknown = match request {
+            Request::Fetch(fetch) => self.fetch_comes(now_ns, (node, broker), (fetch, &looked)),
+            _ => Vec::new(),
+        };
         self.timeouts.sessions.asked(now_ns, (node, broker), request);
         self.followed.asked(now_ns, node, request);
         self.in_touch.asked(now_ns, (node, broker), request);
@@ -75,33 +76,50 @@ impl Checkers {
         }
         if is_looked_at(request) {
             let wall_ms = self.has_right_clocks.then(|| self.ledger.wall_ms(now_ns));
-            let asked = (request, &*looked);
-            let mut open = Box::new(Open::new(broker, asked, self.group_heartbeat_ms, wall_ms));
-            open.note_unknown((node, broker), &self.talk.sessions);
+            let asked = (self.talk.copy_of(request), &*looked, unknown);
+            let open = Box::new(Open::new(broker, asked, self.group_heartbeat_ms, wall_ms));
             self.talk.open.insert(key, open);
         }
     }
 
-    /// A node begins to work on a fetch, which names what is `looked` at.
+    /// A node begins to work on a fetch, which names what is `looked` at. Returns partitions of which the replicas
+    /// here know less than who fetches, and the epochs that it names: epochs only grow, and taking a replica away
+    /// begins one, so what is unknown to a later look is so as the fetch comes.
     fn fetch_comes(
         &mut self,
         now_ns: u64,
         (node, broker): (i32, &Broker),
         (fetch, looked): (&FetchRequest, &[Looked<'_>]),
-    ) {
+    ) -> Vec<(TopicPartition, LeaderEpoch)> {
         let Talk { sessions, unproven, proven, .. } = &mut self.talk;
         let is_anew = sessions.asked(node, fetch);
-        let Some(replica) = fetch.replica else { return };
-        let is_outlived = proven::is_outlived(broker, replica);
-        if is_anew && !is_outlived {
-            let all = Looked::all(broker, sessions.positions(node, fetch));
-            proven.extend(proven::of_fetch(replica, &all));
-        } else if !is_outlived {
-            proven.extend(proven::of_fetch(replica, looked));
+        let is_outlived = fetch.replica.is_some_and(|of| proven::is_outlived(broker, of));
+        if let Some(replica) = fetch.replica {
+            if is_anew && !is_outlived {
+                let all = Looked::all(broker, sessions.positions(node, fetch));
+                proven.extend(proven::of_fetch(replica, &all));
+            } else if !is_outlived {
+                proven.extend(proven::of_fetch(replica, looked));
+            }
+            unproven.extend(peers::unproven((replica.id, is_outlived), looked));
+            self.timeouts.lags.leaves_out((node, replica.id), fetch);
         }
-        unproven.extend(peers::unproven((replica.id, is_outlived), looked));
-        let positions = sessions.positions(node, fetch);
-        self.timeouts.lags.fetched(now_ns, (node, broker), (replica, fetch), positions);
+        // what a follower had in an earlier life says nothing of what it has
+        let heard = fetch.replica.filter(|_| !is_outlived);
+        let mut unknown = Vec::new();
+        // a session is walked once, for whoever compares its positions with the replicas here
+        for part in sessions.positions(node, fetch) {
+            let Some(view) = broker.replica_view(part.tp) else { continue };
+            if let Some(replica) = heard {
+                let (of, lags) = ((node, replica.id), &mut self.timeouts.lags);
+                let is_named = fetch.partitions.iter().any(|named| named.tp == part.tp);
+                lags.hears_position(now_ns, of, &view, (part, is_named));
+            }
+            if fetches::knows_less(&view, fetch, part.current_leader_epoch) {
+                unknown.push((part.tp, part.current_leader_epoch));
+            }
+        }
+        unknown
     }
 
     /// Why a node must not take a request.
@@ -172,7 +190,7 @@ impl Checkers {
             };
             // an answer to what was asked before that is not waited for any more
             if asked_by <= correlation {
-                self.talk.learned.extend(learned::Told::of(broker, &before, answer));
+                self.talk.learned.extend(learned::Told::of(broker, (&view, &before), answer));
             }
             self.talk.before.push(before);
         }

@@ -4,6 +4,7 @@
 use super::{Before, Says, Speaker};
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::ids::{Offset, TopicPartition};
+use stormglass_broker_core::inspect::ReplicaView;
 use stormglass_broker_core::protocol::FetchPartitionResponse;
 
 /// What a follower is about to hear of its leader's log.
@@ -20,10 +21,10 @@ impl Told {
     /// Of an answer, if it says something new and answers what the follower waits for.
     pub(super) fn of(
         broker: &Broker,
-        before: &Before,
+        (view, before): (&ReplicaView<'_>, &Before),
         answer: &FetchPartitionResponse,
     ) -> Option<Self> {
-        let begins = broker.replica_view(answer.tp)?.log.log_start_offset();
+        let begins = view.log.log_start_offset();
         let start = answer.log_start_offset.min(before.high_watermark);
         let is_taken = answer.error.is_ok() && answer.diverging_epoch.is_none();
         let is_followed = before.follows == (Some(before.from.0), before.from.1);

@@ -65,10 +65,9 @@ mod votes;
 mod written;
 
 pub(super) use fetches::{diverging, is_told};
-pub(super) use proven::is_outlived;
 pub(super) use session_times::configured as session_ms;
 
-use super::history::History;
+use super::history::{History, NO_HISTORY};
 use super::ledger::{Check, Ledger, Promise};
 use super::suite::Checkers;
 use crate::disk::Disk;
@@ -89,7 +88,7 @@ use sessions::Sessions;
 use shutdowns::Shutdowns;
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::ids::{LeaderEpoch, NodeId, Offset, TopicPartition};
-use stormglass_broker_core::protocol::FetchPartition;
+use stormglass_broker_core::protocol::{FetchPartition, FetchRequest, Request};
 use stormglass_broker_core::seam::{PeerRequest, Reply, TraceEvent};
 use unwritten::Unwritten;
 use written::Told;
@@ -152,6 +151,8 @@ struct Unproven {
 pub(crate) struct Talk {
     /// By node, connection and correlation.
     open: FxHashMap<(i32, u64, u64), Box<Open>>,
+    /// Fetches that have been answered: their memory serves the next ones.
+    spare: Vec<Request>,
     /// Why some of them must be refused.
     objections: FxHashMap<(i32, u64, u64), String>,
     /// Reassignments, and votes, that may be refused for no reason of their own.
@@ -216,6 +217,17 @@ impl Talk {
         Self { quotas: Some(Box::new(Quotas::new(has_right_clocks))), ..Self::default() }
     }
 
+    /// A copy of a request. Most are fetches: one is written over another one that has been answered.
+    fn copy_of(&mut self, request: &Request) -> Request {
+        let Request::Fetch(fetch) = request else { return request.clone() };
+        let Some(Request::Fetch(mut copy)) = self.spare.pop() else { return request.clone() };
+        let mut partitions = std::mem::take(&mut copy.partitions);
+        partitions.clone_from(&fetch.partitions);
+        let (forgotten, rack) = (fetch.forgotten.clone(), fetch.rack.clone());
+        *copy = FetchRequest { partitions, forgotten, rack, ..**fetch };
+        Request::Fetch(copy)
+    }
+
     /// The high watermark that a follower was told last in a fetch session.
     pub(crate) fn told(&self, node: i32, session: i32, tp: TopicPartition) -> Option<Offset> {
         self.sessions.told(node, session, tp)
@@ -247,7 +259,11 @@ impl Checkers {
     /// A node has taken an input, and perhaps said something.
     pub fn said(&mut self, now_ns: u64, by: Speaker<'_>, replies: &[Reply], sends: &[PeerRequest]) {
         self.ledger.now_ns = now_ns;
-        self.has_taken(by, replies);
+        match self.has_heard() {
+            true => self.has_taken(by, replies),
+            // most of the time nothing else is to come of the input
+            false => self.begins_generations(by, replies),
+        }
         for reply in replies {
             self.replied(now_ns, by, reply);
         }
@@ -293,9 +309,8 @@ impl Checkers {
     }
 
     fn rest(&mut self, check: impl FnOnce(&mut Says<'_>)) {
-        let history = History::default();
-        let is_gapless = true;
-        check(&mut Says { ledger: &mut self.ledger, label: "", history: &history, is_gapless });
+        let (history, is_gapless) = (&NO_HISTORY, true);
+        check(&mut Says { ledger: &mut self.ledger, label: "", history, is_gapless });
     }
 }
 

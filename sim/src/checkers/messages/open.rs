@@ -2,7 +2,6 @@
 
 use super::looked::Looked;
 use super::noted::Noted;
-use super::sessions::Sessions;
 use super::timestamps::{self, Visible};
 use super::{answers, fetches, led, placed, transactional, unsure};
 use rustc_hash::FxHashMap;
@@ -28,7 +27,7 @@ pub(super) struct Open {
     pub(super) unled: Vec<TopicPartition>,
     /// Of a follower's fetch: positions that were looked at and found to agree at once.
     pub(super) agreed: Vec<(TopicPartition, Offset)>,
-    /// Of a fetch: what was [`fetches::unknown`] as it came.
+    /// Of a fetch: what was unknown as it came, by [`fetches::knows_less`].
     pub(super) unknown: Vec<(TopicPartition, LeaderEpoch)>,
     /// Of a fetch: replicas that were cut since it came, and their high watermarks before.
     cut: Vec<(TopicPartition, Offset)>,
@@ -37,38 +36,38 @@ pub(super) struct Open {
 }
 
 impl Open {
-    /// As a node begins to work on it. `looked`: what it names if it is a fetch; `interval_ms`: how often members of
-    /// groups without a config of their own are to be heard; `wall_ms`: the time, where clocks are right.
+    /// As a node begins to work on it. `looked`: what it names if it is a fetch, and of that `unknown`;
+    /// `interval_ms`: how often members of groups without a config of their own are to be heard; `wall_ms`: the time,
+    /// where clocks are right.
     pub(super) fn new(
         broker: &Broker,
-        (request, looked): (&Request, &[Looked<'_>]),
+        (request, looked, unknown): (Request, &[Looked<'_>], Vec<(TopicPartition, LeaderEpoch)>),
         interval_ms: i32,
         wall_ms: Option<i64>,
     ) -> Self {
-        let in_order = match request {
+        let in_order = match &request {
             Request::Produce(asked) => answers::in_order(broker, asked),
             _ => Vec::new(),
         };
-        let (visible, unsure) = match request {
+        let (visible, unsure) = match &request {
             Request::ListOffsets(asked) => {
                 (timestamps::visible(broker, asked), unsure::of(broker, asked))
             }
             _ => (Vec::new(), Vec::new()),
         };
-        let interval_ms = match request {
+        let interval_ms = match &request {
             Request::ConsumerGroupHeartbeat(asked) => {
                 placed::interval_ms(broker, &asked.group, interval_ms)
             }
             _ => 0,
         };
-        let transactional = transactional::Before::of(broker, request, wall_ms).map(Box::new);
-        let unled = led::unled(broker, request);
-        let agreed = match request {
+        let transactional = transactional::Before::of(broker, &request, wall_ms).map(Box::new);
+        let unled = led::unled(broker, &request);
+        let agreed = match &request {
             Request::Fetch(fetch) => fetches::agreed(broker, fetch, looked),
             _ => Vec::new(),
         };
-        let noted = Noted::of(broker, (request, looked), wall_ms.is_some());
-        let request = request.clone();
+        let noted = Noted::of(broker, (&request, looked), wall_ms.is_some());
         Self {
             request,
             in_order,
@@ -78,16 +77,9 @@ impl Open {
             transactional,
             unled,
             agreed,
-            unknown: Vec::new(),
+            unknown,
             cut: Vec::new(),
             noted,
-        }
-    }
-
-    /// Notes what is unknown where a fetch comes, which is about what its session holds, too.
-    pub(super) fn note_unknown(&mut self, (node, broker): (i32, &Broker), sessions: &Sessions) {
-        if let Request::Fetch(fetch) = &self.request {
-            self.unknown = fetches::unknown(broker, fetch, sessions.positions(node, fetch));
         }
     }
 

@@ -23,7 +23,7 @@ pub(super) struct Proven {
 
 /// Whether a fetch is of an earlier life of its follower, as its receiver knows: whoever has registered since may have
 /// lost what it had then. Those of brokers that are fenced count (`Replica.updateFetchStateOrThrow`, KIP-903).
-pub(crate) fn is_outlived(broker: &Broker, replica: ReplicaState) -> bool {
+pub(super) fn is_outlived(broker: &Broker, replica: ReplicaState) -> bool {
     broker.metadata().is_some_and(|image| has_registered_since(image, replica))
 }
 

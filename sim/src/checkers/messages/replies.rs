@@ -21,8 +21,10 @@ impl Checkers {
     pub(super) fn replied(&mut self, now_ns: u64, by: Speaker<'_>, reply: &Reply) {
         let key = (by.node, reply.conn.0, reply.correlation.0);
         let asked = self.talk.open.remove(&key);
-        let objection = self.talk.objections.remove(&key);
-        let is_welcome = self.talk.welcome.remove(&key);
+        // there are few of these
+        let objections = Some(&mut self.talk.objections).filter(|of| !of.is_empty());
+        let objection = objections.and_then(|of| of.remove(&key));
+        let is_welcome = !self.talk.welcome.is_empty() && self.talk.welcome.remove(&key);
         self.talk.awaited.answered(key);
         if let Some(mut quotas) = self.talk.quotas.take() {
             let of = (now_ns, by.node, by.broker);
@@ -56,6 +58,9 @@ impl Checkers {
         if let Some(asked) = asked {
             self.answered(by, &asked, answer);
             self.compares_open(by, &asked.request, answer);
+            if matches!(asked.request, Request::Fetch(_)) {
+                self.talk.spare.push(asked.request);
+            }
         }
         if let Response::Heartbeat(answer) = answer {
             let mut carried_out = std::mem::take(&mut self.talk.carried_out);

@@ -2,7 +2,7 @@
 
 use super::fetches::{self, Question};
 use super::sessions::Sessions;
-use super::{Says, answers, peers, written};
+use super::{Says, Talk, answers, peers, written};
 use crate::checkers::history::History;
 use crate::checkers::ledger::Ledger;
 use crate::recorder::testing::{batch, tp};
@@ -14,7 +14,7 @@ use stormglass_broker_core::inspect::{ClassicGroupView, LeadView, ProducerView, 
 use stormglass_broker_core::log::{Log, LogConfig};
 use stormglass_broker_core::protocol::{
     EpochEndOffset, FetchPartition, FetchPartitionResponse, FetchRequest, FetchResponse,
-    GroupState, IsolationLevel, JoinGroupRequest, ReplicaState,
+    GroupState, IsolationLevel, JoinGroupRequest, ReplicaState, Request,
 };
 use stormglass_broker_core::records::{Batch, Records};
 
@@ -82,6 +82,25 @@ fn fetch(session: (i32, i32), partitions: Vec<FetchPartition>) -> FetchRequest {
         partitions,
         forgotten: Vec::new(),
         rack: None,
+    }
+}
+
+#[test]
+fn a_fetch_that_is_copied_over_another_one_is_as_it_was_asked() {
+    let of = |session, partitions| Request::Fetch(Box::new(fetch(session, partitions)));
+    let follower = ReplicaState { id: NodeId(2), epoch: 1 };
+    let (forgotten, rack) = (vec![tp(1)], Some("a".into()));
+    let most = fetch((9, 4), vec![part(10, 1), part(20, 3)]);
+    let most = FetchRequest { replica: Some(follower), forgotten, rack, ..most };
+    let most = Request::Fetch(Box::new(most));
+    let mut talk = Talk::default();
+    for request in [&most, &of((0, -1), vec![part(30, 3)]), &of((9, 5), vec![]), &most] {
+        assert_eq!(talk.copy_of(request), *request, "with none to spare");
+        for before in [&most, &of((0, -1), vec![part(40, 2), part(50, 2)])] {
+            talk.spare.push(before.clone());
+            assert_eq!(talk.copy_of(request), *request);
+            assert!(talk.spare.is_empty());
+        }
     }
 }
 

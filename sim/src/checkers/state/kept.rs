@@ -4,6 +4,7 @@ use super::replicas::{Of, check};
 use crate::checkers::ledger::Ledger;
 use crate::checkers::partition::Partition;
 use crate::disk::Disk;
+use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
 use stormglass_broker_core::ids::{Offset, TopicPartition};
 use stormglass_broker_core::inspect::{ReplicaView, offsets_of_checkpoint};
@@ -49,34 +50,55 @@ pub(crate) struct Kept {
     /// `log.flush.offset.checkpoint.interval.ms`, ns.
     points_ns: u64,
     looks: BTreeMap<(i32, TopicPartition), VecDeque<Look>>,
+    /// By node, as they were read last.
+    checkpoints: BTreeMap<i32, Checkpoints>,
+}
+
+/// A checkpoint, and the bytes that it was read from.
+#[derive(Debug, Default)]
+pub(crate) struct Checkpoint {
+    bytes: Option<Bytes>,
+    pub(super) rows: BTreeMap<TopicPartition, Offset>,
+}
+
+impl Checkpoint {
+    /// Reads it, if it is not what was read before: most are seldom written, or as they were.
+    fn read(&mut self, disk: &Disk, name: &FileName) {
+        let bytes = disk.file(name);
+        if self.bytes != bytes {
+            self.rows = bytes.as_deref().map_or_else(BTreeMap::new, offsets_of_checkpoint);
+            self.bytes = bytes;
+        }
+    }
+
+    pub(super) fn get(&self, tp: &TopicPartition) -> Option<Offset> {
+        self.rows.get(tp).copied()
+    }
 }
 
 /// A node's checkpoints.
 #[derive(Debug, Default)]
 pub(crate) struct Checkpoints {
-    pub(super) marks: BTreeMap<TopicPartition, Offset>,
-    pub(super) starts: BTreeMap<TopicPartition, Offset>,
-    pub(super) points: BTreeMap<TopicPartition, Offset>,
+    pub(super) marks: Checkpoint,
+    pub(super) starts: Checkpoint,
+    pub(super) points: Checkpoint,
 }
 
 impl Checkpoints {
-    /// As its disk has them.
-    pub(crate) fn of(disk: &Disk) -> Self {
-        Self { marks: read(disk, &FileName::HighWatermarks), ..Self::without_marks(disk) }
-    }
-
     /// As its disk has them, without high watermarks, which change with every write.
     pub(crate) fn without_marks(disk: &Disk) -> Self {
-        Self {
-            marks: BTreeMap::new(),
-            starts: read(disk, &FileName::LogStartOffsets),
-            points: read(disk, &FileName::RecoveryPoints),
-        }
+        let mut checkpoints = Self::default();
+        checkpoints.read(disk, false);
+        checkpoints
     }
-}
 
-fn read(disk: &Disk, name: &FileName) -> BTreeMap<TopicPartition, Offset> {
-    disk.file(name).map_or_else(BTreeMap::new, |bytes| offsets_of_checkpoint(&bytes))
+    fn read(&mut self, disk: &Disk, with_marks: bool) {
+        if with_marks {
+            self.marks.read(disk, &FileName::HighWatermarks);
+        }
+        self.starts.read(disk, &FileName::LogStartOffsets);
+        self.points.read(disk, &FileName::RecoveryPoints);
+    }
 }
 
 impl Kept {
@@ -89,7 +111,20 @@ impl Kept {
             marks_ns: ns("replica.high.watermark.checkpoint.interval.ms", 5_000),
             points_ns: ns("log.flush.offset.checkpoint.interval.ms", 60_000),
             looks: BTreeMap::new(),
+            checkpoints: BTreeMap::new(),
         }
+    }
+
+    /// A node's checkpoints, as its disk has them; high watermarks are as they were `with_marks` last.
+    pub(crate) fn read(&mut self, node: i32, disk: &Disk, with_marks: bool) -> Checkpoints {
+        let mut checkpoints = self.checkpoints.remove(&node).unwrap_or_default();
+        checkpoints.read(disk, with_marks);
+        checkpoints
+    }
+
+    /// They are compared, and kept for the next look.
+    pub(crate) fn put_back(&mut self, node: i32, checkpoints: Checkpoints) {
+        self.checkpoints.insert(node, checkpoints);
     }
 
     /// A node's process ended.
@@ -129,8 +164,8 @@ impl Kept {
                     now.recovery_point
                 )
             });
-            let mut rule = |what: &str, known: Option<(Offset, Offset)>, kept: Option<&Offset>| {
-                let kept = kept.copied().unwrap_or(0);
+            let mut rule = |what: &str, known: Option<(Offset, Offset)>, kept: Option<Offset>| {
+                let kept = kept.unwrap_or(0);
                 // what has gone back since was cut
                 let known = known.map_or(0, |(then, now)| then.min(now));
                 check(p, ledger, kept >= known, &|| {

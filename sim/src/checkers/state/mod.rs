@@ -136,11 +136,9 @@ impl Checkers {
         for view in nodes {
             self.look(view, Some(moment));
             // what takes the high watermarks is due only then
-            let checkpoints = match moment {
-                Moment::Running => kept::Checkpoints::without_marks(view.disk),
-                Moment::Healed | Moment::Drained => kept::Checkpoints::of(view.disk),
-            };
-            let due = (moment != Moment::Running).then_some(&checkpoints);
+            let is_due = moment != Moment::Running;
+            let checkpoints = self.kept.read(view.node, view.disk, is_due);
+            let due = is_due.then_some(&checkpoints);
             for replica in view.broker.replica_views() {
                 let at = self.partition(replica.tp);
                 let (p, ledger) = (&mut self.partitions[at], &mut self.ledger);
@@ -160,6 +158,7 @@ impl Checkers {
                 }
             }
             self.recorded(view, &checkpoints);
+            self.kept.put_back(view.node, checkpoints);
             let now = (&mut self.ledger, now_ns);
             self.timeouts.overdue(now, view, lag_max_ns);
             held::in_sync(&mut self.ledger, view, &self.timeouts);
@@ -246,7 +245,7 @@ impl Checkers {
     pub(crate) fn loaded(&mut self, node: i32, broker: &Broker, disk: &Disk) {
         let end = |of: ReplicaView<'_>| (of.tp, of.log.log_end_offset());
         let ends: BTreeMap<_, _> = broker.replica_views().map(end).collect();
-        self.recorded.started(node, &kept::Checkpoints::without_marks(disk).points, &ends);
+        self.recorded.started(node, &kept::Checkpoints::without_marks(disk).points.rows, &ends);
         let now_ms = self.ledger.wall_ms(self.ledger.now_ns);
         for tp in ends.keys() {
             let at = self.partition(*tp);

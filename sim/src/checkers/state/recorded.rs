@@ -61,11 +61,11 @@ impl Recorded {
         checkpoints: &Checkpoints,
     ) {
         let is_here = view.broker.replica_view(tp).is_some();
-        let point = checkpoints.points.get(&tp).copied();
+        let point = checkpoints.points.get(&tp);
         let holds = if is_here {
             self.is_so(view.disk, (view.node, tp), point)
         } else {
-            point.is_none() && !checkpoints.starts.contains_key(&tp)
+            point.is_none() && checkpoints.starts.get(&tp).is_none()
         };
         self.says(p, ledger, (view.node, tp, is_here), (holds, checkpoints));
     }

@@ -6,17 +6,22 @@ use crate::checkers::compaction::Keys;
 use crate::checkers::ledger::Ledger;
 use crate::checkers::partition::Partition;
 use crate::checkers::roles;
+use crate::disk::Disk;
+use crate::disk::testing::config;
 use crate::recorder::testing::{batch, plan, tp};
+use crate::rng::Streams;
 use crate::world::wall_ms;
 use bytes::Bytes;
 use replicas::Of;
 use std::sync::Arc;
 use stormglass_broker_core::config::{CleanupPolicy, ServerConfig, TopicConfig};
-use stormglass_broker_core::ids::{LeaderEpoch, NodeId, Offset, TopicPartition};
+use stormglass_broker_core::ids::{DiskOpId, LeaderEpoch, NodeId, Offset, TopicPartition};
 use stormglass_broker_core::inspect::{Follower, LeadView, ReplicaView};
 use stormglass_broker_core::log::{Log, LogConfig};
 use stormglass_broker_core::records::{Batch, EndTxnMarker, Records};
-use stormglass_broker_core::seam::{DiskImage, FileName, ScanEnd, SegmentSummary};
+use stormglass_broker_core::seam::{
+    DiskImage, DiskOp, DiskOpKind, FileName, ScanEnd, SegmentSummary,
+};
 use stormglass_broker_core::time::Duration;
 
 /// Batches of ten records: `(base offset, epoch)`.
@@ -289,7 +294,8 @@ fn kept_behind(backlog_s: u64, kept: Offset, at_s: u64) -> Vec<String> {
     let of = Of { node: 1, replica: &replica };
     looks.look(&p, &mut ledger, (of, backlog_s * 1_000_000_000), None);
     ledger.now_ns = at_s * 1_000_000_000;
-    let checkpoints = Checkpoints { marks: [(tp(0), kept)].into(), ..Checkpoints::default() };
+    let mut checkpoints = Checkpoints::default();
+    checkpoints.marks.rows.insert(tp(0), kept);
     let of = Of { node: 1, replica: &replica };
     looks.look(&p, &mut ledger, (of, 0), Some(&checkpoints));
     accounts(ledger)
@@ -297,6 +303,28 @@ fn kept_behind(backlog_s: u64, kept: Offset, at_s: u64) -> Vec<String> {
 
 fn kept(kept: Offset, at_s: u64) -> Vec<String> {
     kept_behind(0, kept, at_s)
+}
+
+#[test]
+fn a_checkpoint_is_read_anew_when_it_is_another_one() {
+    let mut disk = Disk::new(config(), &Streams::new(5), 1);
+    let mut looks = Kept::new(&plan());
+    let mut point = |disk: &Disk| {
+        let checkpoints = looks.read(1, disk, false);
+        let point = checkpoints.points.get(&tp(0));
+        looks.put_back(1, checkpoints);
+        point
+    };
+    assert_eq!(point(&disk), None, "it is not there yet");
+    let file = FileName::RecoveryPoints;
+    for offset in [5, 5, 7] {
+        let row = format!("0\n1\n{:x} {} {offset}\n", { tp(0).topic.0 }, tp(0).partition);
+        let kind = DiskOpKind::WriteFile { file: file.clone(), bytes: row.into() };
+        disk.submit(0, DiskOp { id: DiskOpId(1), kind });
+        assert_eq!((point(&disk), point(&disk)), (Some(offset), Some(offset)));
+    }
+    disk.submit(0, DiskOp { id: DiskOpId(1), kind: DiskOpKind::DeleteFile { file } });
+    assert_eq!(point(&disk), None, "it is gone");
 }
 
 #[test]

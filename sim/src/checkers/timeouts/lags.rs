@@ -3,14 +3,13 @@
 
 use super::{SLACK_NS, hurry_ppm, says, soonest};
 use crate::checkers::ledger::Ledger;
-use crate::checkers::messages::{is_outlived, is_told};
+use crate::checkers::messages::is_told;
 use crate::checkers::state::NodeView;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
-use stormglass_broker_core::Broker;
 use stormglass_broker_core::ids::{NodeId, Offset, TopicPartition};
 use stormglass_broker_core::inspect::ReplicaView;
-use stormglass_broker_core::protocol::{FetchPartition, FetchRequest, ReplicaState};
+use stormglass_broker_core::protocol::{FetchPartition, FetchRequest};
 use stormglass_broker_core::seam::TraceEvent;
 use stormglass_scenarios::plan::Plan;
 
@@ -106,28 +105,13 @@ impl Lags {
         }
     }
 
-    /// A node works on a follower's fetch, which is about `positions`.
-    pub(in crate::checkers) fn fetched<'a>(
-        &mut self,
-        now_ns: u64,
-        (node, broker): (i32, &Broker),
-        (replica, fetch): (ReplicaState, &FetchRequest),
-        positions: impl Iterator<Item = &'a FetchPartition>,
-    ) {
-        let follower = replica.id;
-        self.leaves_out((node, follower), fetch);
-        if is_outlived(broker, replica) {
-            return; // what it had in an earlier life says nothing of what it has
-        }
-        for part in positions {
-            let is_named = fetch.partitions.iter().any(|named| named.tp == part.tp);
-            self.hears_position(now_ns, (node, broker), follower, (part, is_named));
-        }
-    }
-
     /// Partitions that a follower takes out of its session, or that its next one has not: its leader knows no more
     /// when it was heard of them.
-    fn leaves_out(&mut self, (node, follower): (i32, NodeId), fetch: &FetchRequest) {
+    pub(in crate::checkers) fn leaves_out(
+        &mut self,
+        (node, follower): (i32, NodeId),
+        fetch: &FetchRequest,
+    ) {
         for tp in &fetch.forgotten {
             if let Some(followers) = self.lags.get_mut(&(node, *tp)) {
                 followers.leave_out(follower.0);
@@ -186,14 +170,15 @@ impl Lags {
         self.lags.get(&(node, tp))?.get(follower)
     }
 
-    fn hears_position(
+    /// A node works on a follower's fetch, which is about this replica of its own: the fetch names the partition, or
+    /// its session has it.
+    pub(in crate::checkers) fn hears_position(
         &mut self,
         now_ns: u64,
-        (node, broker): (i32, &Broker),
-        follower: NodeId,
+        (node, follower): (i32, NodeId),
+        view: &ReplicaView<'_>,
         (part, is_named): (&FetchPartition, bool),
     ) {
-        let Some(view) = broker.replica_view(part.tp) else { return };
         let end = view.log.log_end_offset();
         let Some(lead) = &view.lead else { return };
         if part.current_leader_epoch != view.leader_epoch {
@@ -213,7 +198,7 @@ impl Lags {
             lag.caught_up_ns = now_ns;
             if is_named {
                 lag.complete_ns = now_ns;
-            } else if knows_all(&view, follower) {
+            } else if knows_all(view, follower) {
                 lag.idle_ns = now_ns;
             }
         } else if offset >= lag.end_at_fetch {
