@@ -220,11 +220,16 @@ fn misnamed(node: NodeId, name: &str) -> Option<String> {
 
 fn alter(node: NodeId, levels: &mut LogLevels, asked: &AlterConfigsRequest) -> OfLoggers {
     let of_loggers = asked.resources.iter().filter(|of| is_of_loggers(&of.target));
+    let (mut named, mut twice) = (BTreeSet::new(), BTreeSet::new());
+    for resource in of_loggers.clone() {
+        if !named.insert(&resource.target) {
+            twice.insert(&resource.target);
+        }
+    }
     let mut resources = Vec::new();
     for resource in of_loggers {
         let target = resource.target.clone();
-        let same = asked.resources.iter().filter(|of| of.target == target);
-        let changed = if same.count() > 1 {
+        let changed = if twice.contains(&target) {
             let why = "The request names the resource more than once.".to_owned();
             Err((ErrorCode::InvalidRequest, why))
         } else {

@@ -42,10 +42,14 @@ impl Controller {
 
     /// Topics that a request names by their names, and by their ids, too. A name that it has twice counts for none.
     fn named_both_ways(&self, asked: &[TopicRef], twice: &BTreeSet<TopicRef>) -> BTreeSet<TopicId> {
-        let by_id = |id: &TopicId| asked.contains(&TopicRef::Id(*id));
+        let ids = asked.iter().filter_map(|one| match one {
+            TopicRef::Id(id) => Some(*id),
+            TopicRef::Name(_) => None,
+        });
+        let ids: BTreeSet<TopicId> = ids.collect();
         let names = asked.iter().filter(|one| matches!(one, TopicRef::Name(_)));
         let once = names.filter(|one| !twice.contains(*one));
-        once.filter_map(|one| self.id_of(one)).filter(by_id).collect()
+        once.filter_map(|one| self.id_of(one)).filter(|id| ids.contains(id)).collect()
     }
 
     /// The topic that is meant; `None`: there is none.

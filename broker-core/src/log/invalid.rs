@@ -7,7 +7,7 @@ use crate::protocol::InvalidRecords;
 use std::sync::Arc;
 
 /// Records that are named, at most: a small batch must not have an answer of any size. Kafka names all.
-const NAMED_MAX: usize = 1000;
+const NAMED_MAX: usize = 100;
 
 /// Wrong records of one batch.
 #[derive(Debug, Default)]

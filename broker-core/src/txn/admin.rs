@@ -59,7 +59,8 @@ impl TransactionCoordinator {
             let has_id =
                 request.producer_ids.is_empty() || request.producer_ids.contains(&producer.id);
             // where nothing has begun, that is 1 ms before 1970, in Kafka's `listTransactionStates` as here
-            let is_long = request.duration_ms < 0 || wall_ms - start_ms > request.duration_ms;
+            let is_long =
+                request.duration_ms < 0 || wall_ms.saturating_sub(*start_ms) > request.duration_ms;
             let matches = pattern.as_ref().is_none_or(|pattern| pattern.is_match(id));
             if has_state && has_id && is_long && matches {
                 response.transactions.push((Arc::clone(id), producer.id, *state));

@@ -1,7 +1,7 @@
 //! Elections that configs decide: when nobody in sync is left, a topic's own config counts before that of all brokers,
 //! any replica may lead as soon as the config says so, and a reassignment that has all that is in sync is to be taken
-//! back. Controllers look at what nobody leads after moments, and let brokers miss more or fewer leaderships. Draws
-//! come from streams of their own, so that the other seeds stay as they are.
+//! back. In every seed controllers may look at what nobody leads after moments, and let brokers miss more or fewer
+//! leaderships. Draws come from streams of their own, so that all else of a seed stays as it is.
 
 use super::adding::{TRIES, Window, add, asks, brokers, drawn_whole, lasting, window};
 use super::dice::Dice;

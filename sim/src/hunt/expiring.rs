@@ -49,10 +49,11 @@ fn expire(plan: &mut Plan, check: &str) {
 /// Has groups removed that their members come back to.
 fn removed(plan: &mut Plan, groups: &[ConsumerPlan]) {
     let mut dice = Dice::new(plan.seed, "groups that are removed");
-    if !dice.percent(35) {
+    // what is checked of positions is not where they may be too old
+    if !dice.percent(14) {
         return;
     }
-    expire(plan, "100");
+    let before = plan.events.len();
     let (from_ns, to_ns) = window(plan);
     let from_ns = (from_ns + 3_000 * MS).min(to_ns);
     for _ in 0..dice.between(2, 4) {
@@ -64,6 +65,9 @@ fn removed(plan: &mut Plan, groups: &[ConsumerPlan]) {
         if let Ok(events) = drawn {
             add(plan, to_ns, events);
         }
+    }
+    if plan.events.len() > before {
+        expire(plan, "100");
     }
 }
 

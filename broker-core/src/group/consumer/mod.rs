@@ -85,6 +85,9 @@ struct Unconfirmed {
     overdue: bool,
 }
 
+/// Regular expressions that a group keeps compiled, at most: one may take a mebibyte, and members are many.
+const PATTERNS_MAX: usize = 32;
+
 /// A group.
 #[derive(Debug)]
 pub(super) struct ConsumerGroup {
@@ -221,12 +224,13 @@ impl ConsumerGroup {
     }
 
     /// Compiles the regular expressions that the group goes by, and the one that is `asked` for, unless it has them;
-    /// drops others.
+    /// drops others. Those beyond the most that it keeps are compiled whenever they are needed.
     fn learn_patterns(&mut self, asked: Option<&Arc<str>>) {
         let Self { current, patterns, .. } = self;
         patterns.retain(|regex, _| asked == Some(regex) || current.regexes.contains_key(regex));
         for regex in current.regexes.keys().chain(asked) {
-            if !patterns.contains_key(regex)
+            if patterns.len() < PATTERNS_MAX
+                && !patterns.contains_key(regex)
                 && let Ok(compiled) = topics::compile(regex)
             {
                 patterns.insert(Arc::clone(regex), compiled);

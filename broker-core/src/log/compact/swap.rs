@@ -60,6 +60,7 @@ impl Log {
         with.start_bytes = self.segments[first].start_bytes;
         // cleaning makes nothing younger (Kafka's `Cleaner.cleanSegments`)
         with.modified_ms = self.segments[first + replaced.len() - 1].modified_ms;
+        with.created_ms = with.modified_ms;
         with.index.seal();
         self.segments.drain(first..first + replaced.len());
         self.segments.insert(first, with);
