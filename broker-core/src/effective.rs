@@ -142,6 +142,7 @@ pub(crate) fn of_topic(
         let value = inherited.get(known.name).map_or(known.default, String::as_str);
         let is_default = value == known.default;
         let below = if is_default { ConfigSource::Default } else { ConfigSource::Static };
+        // what brokers do not know by that name may be set all the same, and nobody inherits it
         let set = dynamic.find(known.server).filter(|_| dynamic_key(known.server).is_some());
         let source = set.map_or(below, |(_, source)| source);
         let below = (known.server, Arc::from(value), source);

@@ -222,6 +222,18 @@ impl ErrorCode {
         self == Self::None
     }
 
+    /// What clients of a coordinator are told when its log does not take a record, which fails with this error
+    /// (`CoordinatorOperationExceptionHelper`, `GroupMetadataManager.appendGroupMetadataErrorToResponseError`,
+    /// `TransactionStateManager.appendTransactionToLog`).
+    pub(crate) fn told_by_coordinator(self) -> Self {
+        match self {
+            Self::None => Self::None,
+            Self::NotLeaderOrFollower | Self::KafkaStorageError => Self::NotCoordinator,
+            Self::MessageTooLarge | Self::RecordListTooLarge => Self::UnknownServerError,
+            _ => Self::CoordinatorNotAvailable,
+        }
+    }
+
     /// Whether a client may retry after a metadata refresh or back-off (Kafka's RetriableException).
     #[must_use]
     pub fn is_retriable(self) -> bool {

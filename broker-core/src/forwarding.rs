@@ -269,4 +269,4 @@ fn failure_of(request: &Request, error: ErrorCode) -> Response {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

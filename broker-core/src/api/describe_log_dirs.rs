@@ -92,16 +92,7 @@ mod tests {
     /// A leader of one partition with a batch in it; another partition is on another broker.
     fn rig() -> Rig {
         let mut rig = Rig::with_partition(1, &[1]);
-        rig.apply(&[MetadataRecord::Partition(PartitionRecord {
-            tp: ELSEWHERE,
-            replicas: vec![NodeId(2)],
-            isr: vec![NodeId(2)],
-            moving: None,
-            leader: Some(NodeId(2)),
-            recovering: false,
-            leader_epoch: 0,
-            partition_epoch: 0,
-        })]);
+        rig.apply(&[MetadataRecord::Partition(PartitionRecord::in_sync(ELSEWHERE, &[NodeId(2)]))]);
         rig.produce();
         rig.disk();
         rig

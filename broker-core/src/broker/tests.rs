@@ -4,20 +4,20 @@ use super::{Boot, Broker, recover_logs};
 use crate::BrokerLimits;
 use crate::config::{NodeConfig, ServerConfig};
 use crate::error::ErrorCode;
+use crate::forwarding::tests::create;
 use crate::ids::{ConnectionId, CorrelationId, NodeId, Offset, TopicId, TopicPartition};
 use crate::log::testing::{self, MemoryDisk, client, records, sequenced};
 use crate::log::{Log, LogConfig};
 use crate::metadata::{MetadataRecord, PartitionRecord, RegisterBrokerRecord, encode_batch};
 use crate::protocol::{
-    BrokerRegistrationResponse, CreateTopicsRequest, CreateTopicsResponse, CreatedTopic,
-    FetchPartitionResponse, FetchResponse, LeaderAndEpoch, NewTopic, Placement, Request, Response,
+    BrokerRegistrationResponse, CreateTopicsResponse, CreatedTopic, FetchPartitionResponse,
+    FetchResponse, LeaderAndEpoch, Request, Response,
 };
 use crate::raft::tests::TestDisk;
 use crate::records::Records;
 use crate::seam::{DiskOp, Effects, FileName, Input, PeerRequest, Reply, TimerKey, TraceEvent};
 use crate::step::{Owner, owner_of};
 use crate::time::Instant;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 const CONTROLLER: NodeId = NodeId(10_001);
@@ -168,19 +168,11 @@ fn registration_of(broker: i32, incarnation: u128, epoch: Offset) -> MetadataRec
 fn raft_02_a_restarted_broker_leads_nothing_before_its_new_registration_is_known_to_it() {
     let mut rig = Rig::new();
     rig.learn(&[]); // who leads the quorum
+    let tp = TopicPartition::new(TOPIC, 0);
     let old = [
         registration(1, 0),
         MetadataRecord::Topic { name: "orders".into(), id: TOPIC },
-        MetadataRecord::Partition(PartitionRecord {
-            tp: TopicPartition::new(TOPIC, 0),
-            replicas: vec![NodeId(1)],
-            isr: vec![NodeId(1)],
-            moving: None,
-            leader: Some(NodeId(1)),
-            recovering: false,
-            leader_epoch: 0,
-            partition_epoch: 0,
-        }),
+        MetadataRecord::Partition(PartitionRecord::in_sync(tp, &[NodeId(1)])),
     ];
     rig.learn(&old);
     assert!(rig.led_epochs().is_empty(), "its log may have lost what it wrote in that epoch");
@@ -252,15 +244,6 @@ fn idem_08_a_log_without_a_high_watermark_on_record_may_be_cut_anywhere() {
     assert!(append(2).unwrap().duplicate);
     append(5).unwrap_err();
     assert!(!append(3).unwrap().duplicate);
-}
-
-fn create() -> Request {
-    let topic = NewTopic {
-        name: "orders".into(),
-        placement: Placement::Automatic { partitions: 1, replication_factor: 1 },
-        config: BTreeMap::new(),
-    };
-    Request::CreateTopics(CreateTopicsRequest { topics: vec![topic], validate_only: false })
 }
 
 impl Rig {

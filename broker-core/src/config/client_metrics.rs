@@ -3,6 +3,7 @@
 //! nobody to hand metrics to.
 
 use super::ConfigKind;
+use super::group_config::not_a_number;
 use crate::error::ErrorCode;
 use crate::pattern;
 use std::collections::BTreeMap;
@@ -44,11 +45,8 @@ pub(crate) fn check_client_metrics(
         return Err((ErrorCode::InvalidRequest, message));
     }
     if let Some(text) = configs.get(INTERVAL) {
-        let ms: i32 = text.trim().parse().map_err(|_| {
-            let why = "Not a number of type INT";
-            let message = format!("Invalid value {text} for configuration {INTERVAL}: {why}");
-            (ErrorCode::InvalidConfig, message)
-        })?;
+        let wrong = |_| (ErrorCode::InvalidConfig, not_a_number(INTERVAL, text));
+        let ms: i32 = text.trim().parse().map_err(wrong)?;
         if !INTERVAL_MS.contains(&ms) {
             let message = format!(
                 "Invalid value {ms} for {INTERVAL}, interval must be between 100 and 3600000 (1 hour)"

@@ -120,25 +120,24 @@ const HIDDEN_IN_KAFKA: [&str; 17] = [
 /// Why a config that is none of [`dynamic_key`]'s is not changed, for the client; `None`: nobody knows it, and
 /// it is kept as it is.
 pub(crate) fn why_static(name: &str) -> Option<String> {
-    if CHANGED_IN_KAFKA.contains(&name) {
-        let why = "can be changed while brokers run in Kafka, but not here.";
-        return Some(format!("Config {name} {why}"));
-    }
-    let is_fixed = |known: &[&str]| known.contains(&name);
-    if is_fixed(&AT_START) || is_fixed(ServerConfig::KEYS) || is_fixed(&HIDDEN_IN_KAFKA) {
-        return Some(format!("Config {name} cannot be changed while brokers run."));
-    }
+    let is_among = |known: &[&str]| known.contains(&name);
     let of_all = of_any_listener(name);
-    let unread = UnreadKey::find(of_all);
+    let (is_listeners, unread) = (of_all != name, UnreadKey::find(of_all));
     // a listener's own value of what may change for all listeners
-    let is_listeners =
-        of_all != name && (dynamic_key(of_all).is_some() || CHANGED_IN_KAFKA.contains(&of_all));
-    if is_listeners || unread.is_some_and(|key| key.dynamic) {
-        let why = "can be changed in Kafka, but has no effect in this broker.";
-        return Some(format!("Config {name} {why}"));
-    }
-    let why = "cannot be changed while brokers run, and has no effect in this broker.";
-    unread.filter(|_| of_all == name).map(|_| format!("Config {name} {why}"))
+    let may_be_own =
+        is_listeners && (dynamic_key(of_all).is_some() || CHANGED_IN_KAFKA.contains(&of_all));
+    let why = if is_among(&CHANGED_IN_KAFKA) {
+        "can be changed while brokers run in Kafka, but not here."
+    } else if is_among(&AT_START) || is_among(ServerConfig::KEYS) || is_among(&HIDDEN_IN_KAFKA) {
+        "cannot be changed while brokers run."
+    } else if may_be_own || unread.is_some_and(|key| key.dynamic) {
+        "can be changed in Kafka, but has no effect in this broker."
+    } else if unread.is_some() && !is_listeners {
+        "cannot be changed while brokers run, and has no effect in this broker."
+    } else {
+        return None;
+    };
+    Some(format!("Config {name} {why}"))
 }
 
 /// The config that `listener.name.LISTENER.CONFIG` is a listener's own value of.

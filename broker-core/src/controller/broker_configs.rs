@@ -33,11 +33,8 @@ impl Controller {
         let (now, then) = (before.over(&self.server), changed.over(&self.server));
         let pools = now.thread_pools().into_iter().map(|(key, size)| (key, u32::from(size)));
         let sizes = then.thread_pools().into_iter().map(|(_, size)| u32::from(size));
-        check_threads(pools.zip(sizes))
-            .and_then(|()| {
-                let sizes = changed.kept_pools().map(|(_, size)| size);
-                check_threads(before.kept_pools().zip(sizes))
-            })
+        let kept = before.kept_pools().zip(changed.kept_pools().map(|(_, size)| size));
+        check_threads(pools.zip(sizes).chain(kept))
             .map_err(|why| (ErrorCode::InvalidRequest, why))?;
         self.check_inherited_by(&now, &then)
             .and_then(|()| self.check_with_own(&owner, &after))

@@ -103,7 +103,8 @@ impl Rig {
     }
 }
 
-fn create() -> Request {
+/// Asks for the topic `orders`.
+pub(crate) fn create() -> Request {
     let topic = NewTopic {
         name: "orders".into(),
         placement: Placement::Automatic { partitions: 1, replication_factor: 1 },

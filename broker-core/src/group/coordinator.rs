@@ -247,14 +247,14 @@ impl GroupCoordinator {
         let partition = append.partition;
         match &mut append.write {
             Write::Consumers { group } if is_here => {
-                let error = super::writes::append_error(error);
+                let error = error.told_by_coordinator();
                 self.act_consumer(step, partition, group, |members, cx| {
                     members.written(cx.step, token, error);
                 });
             }
             Write::Consumers { .. } => {}
             Write::Members { group, then } if is_here => {
-                let (mut then, error) = (std::mem::take(then), super::writes::append_error(error));
+                let (mut then, error) = (std::mem::take(then), error.told_by_coordinator());
                 self.act(step, replicas, partition, group, |membership, cx| {
                     membership.stored(cx, std::mem::take(&mut then), error);
                 });

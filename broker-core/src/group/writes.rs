@@ -145,7 +145,7 @@ impl Writes {
             None => Ok(token),
             Some(error) => {
                 self.pending.remove(&token);
-                Err(append_error(error))
+                Err(error.told_by_coordinator())
             }
         }
     }
@@ -236,23 +236,12 @@ pub(super) fn batch_bytes_max(replicas: &ReplicaManager, tp: TopicPartition) -> 
     replicas.find(tp).map_or(u32::MAX, |partition| partition.log.config().max_message_bytes)
 }
 
-/// What a client is told of a failed append (`CoordinatorOperationExceptionHelper`, and for members in the classic
-/// protocol `GroupMetadataManager.appendGroupMetadataErrorToResponseError`).
-pub(super) fn append_error(error: ErrorCode) -> ErrorCode {
-    match error {
-        ErrorCode::None => ErrorCode::None,
-        ErrorCode::NotLeaderOrFollower | ErrorCode::KafkaStorageError => ErrorCode::NotCoordinator,
-        ErrorCode::MessageTooLarge | ErrorCode::RecordListTooLarge => ErrorCode::UnknownServerError,
-        _ => ErrorCode::CoordinatorNotAvailable,
-    }
-}
-
-/// The same of a commit or deletion.
+/// What a client is told of a commit's or deletion's failed append.
 pub(super) fn commit_error(error: ErrorCode) -> ErrorCode {
     match error {
         // of a transaction
         ErrorCode::InvalidProducerEpoch | ErrorCode::InvalidTxnState => error,
-        _ => append_error(error),
+        _ => error.told_by_coordinator(),
     }
 }
 
@@ -286,7 +275,8 @@ mod tests {
             (ErrorCode::MessageTooLarge, UnknownServerError),
             (ErrorCode::RecordListTooLarge, UnknownServerError),
         ] {
-            assert_eq!((commit_error(error), append_error(error)), (told, told), "{error:?}");
+            let of_both = (commit_error(error), error.told_by_coordinator());
+            assert_eq!(of_both, (told, told), "{error:?}");
         }
         let of_transaction = ErrorCode::InvalidProducerEpoch;
         assert_eq!(commit_error(of_transaction), of_transaction);

@@ -125,6 +125,23 @@ pub struct PartitionRecord {
     pub partition_epoch: i32,
 }
 
+#[cfg(test)]
+impl PartitionRecord {
+    /// All replicas are in sync, and the first one leads.
+    pub(crate) fn in_sync(tp: TopicPartition, replicas: &[NodeId]) -> Self {
+        Self {
+            tp,
+            replicas: replicas.to_vec(),
+            isr: replicas.to_vec(),
+            moving: None,
+            leader: replicas.first().copied(),
+            recovering: false,
+            leader_epoch: 0,
+            partition_epoch: 0,
+        }
+    }
+}
+
 /// What a reassignment changes (KIP-455). The replicas are those before and after together, until all
 /// that are added are in sync.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

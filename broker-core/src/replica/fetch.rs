@@ -19,6 +19,8 @@ use rustc_hash::FxHashMap;
 #[derive(Debug, Clone, Copy)]
 struct Position {
     session: u32,
+    /// Whether in an earlier life.
+    is_outlived: bool,
     leader_epoch: LeaderEpoch,
     tail: Tail,
 }
@@ -236,6 +238,7 @@ impl ReplicaManager {
         if let (Some(replica), Some(at)) = (replica, at) {
             let position = Position {
                 session: slot,
+                is_outlived: session.is_outlived,
                 leader_epoch: fetch.current_leader_epoch,
                 tail: session.parts[part as usize].tail(),
             };
@@ -267,6 +270,7 @@ impl ReplicaManager {
         let (tp, at) = (entry.tp, entry.slot);
         let position = Position {
             session: slot,
+            is_outlived: session.is_outlived,
             leader_epoch: entry.current_leader_epoch,
             tail: entry.tail(),
         };
@@ -293,9 +297,9 @@ impl ReplicaManager {
         replica: ReplicaState,
         position: Position,
     ) {
-        let Position { session, leader_epoch, tail } = position;
+        let Position { session, is_outlived, leader_epoch, tail } = position;
         let offset = tail.offset;
-        if self.sessions.get(session).is_some_and(|session| session.is_outlived) {
+        if is_outlived {
             return self.unhear(slot, replica.id, session);
         }
         let Some(partition) = self.partition_mut(slot) else { return };

@@ -1,6 +1,6 @@
 //! ISR changes: the leader proposes with AlterPartition, the controller decides (KIP-497).
 
-use super::ReplicaManager;
+use super::{ReplicaManager, is_eligible};
 use crate::error::ErrorCode;
 use crate::ids::{CorrelationId, NodeId};
 use crate::plant::{Plant, planted};
@@ -30,11 +30,10 @@ impl ReplicaManager {
             return;
         }
         let Some(lead) = partition.leadership() else { return };
-        let fetch_epoch = lead.followers.iter().find(|f| f.id == id).map_or(-1, |f| f.broker_epoch);
-        // KIP-903: the fetch must come from the registration that the controller knows.
-        let Some(&registered) = self.eligible.get(&id) else { return };
-        let trusts = planted(self.config.plant, Plant::StaleFetchNewBroker);
-        if fetch_epoch != -1 && fetch_epoch != registered && !trusts {
+        let Some(follower) = lead.followers.iter().find(|f| f.id == id) else { return };
+        let trusts = planted(self.config.plant, Plant::StaleFetchNewBroker)
+            && self.eligible.contains_key(&id);
+        if !is_eligible(&self.eligible, follower) && !trusts {
             return;
         }
         let mut isr = lead.isr.clone();

@@ -241,12 +241,8 @@ impl ReplicaManager {
         let Self { partitions, eligible, .. } = self;
         let Some(partition) = partitions[slot as usize].as_mut() else { return };
         let before = partition.high_watermark;
-        // as `Partition.isReplicaIsrEligible`: who has fetched as another registration could not join (KIP-903)
-        let may_join = |follower: &Follower| {
-            let registered = eligible.get(&follower.id);
-            registered.is_some_and(|epoch| [-1, *epoch].contains(&follower.broker_epoch))
-        };
-        if !partition.advance_high_watermark(step.now, lag_max, may_join) {
+        let eligible = |follower: &Follower| is_eligible(eligible, follower);
+        if !partition.advance_high_watermark(step.now, lag_max, eligible) {
             return;
         }
         debug_assert!(partition.high_watermark > before, "a high watermark never goes back");
@@ -267,6 +263,13 @@ impl ReplicaManager {
         self.satisfy_acks(step, slot);
         self.mark_readable(slot, before);
     }
+}
+
+/// Whether a follower may join an ISR as it has fetched: not as another registration than the controller knows
+/// (KIP-903, `Partition.isReplicaIsrEligible`).
+fn is_eligible(eligible: &BrokerEpochs, follower: &Follower) -> bool {
+    let registered = eligible.get(&follower.id);
+    registered.is_some_and(|epoch| [-1, *epoch].contains(&follower.broker_epoch))
 }
 
 /// Whether only coordinators write to a topic (Kafka's `Topic.isInternal`).

@@ -191,7 +191,8 @@ impl TransactionCoordinator {
         let Some(write) = self.writes.remove(&outcome.token) else { return };
         let Write { partition, epoch, id, values, then } = write;
         let is_here = self.partitions.get(&partition).is_some_and(|p| p.epoch == epoch);
-        let error = if is_here { log_error(outcome.error) } else { ErrorCode::NotCoordinator };
+        let error =
+            if is_here { outcome.error.told_by_coordinator() } else { ErrorCode::NotCoordinator };
         if is_here && let Some(transaction) = self.find(partition, &id) {
             match values.clone() {
                 Some(values) if error.is_ok() => transaction.apply(values),
@@ -302,15 +303,5 @@ impl TransactionCoordinator {
     /// After every input: goes on with loads that had to wait.
     pub(crate) fn has_stalled_loads(&self) -> bool {
         !self.stalled.is_empty()
-    }
-}
-
-/// What a client is told of a failed append.
-fn log_error(error: ErrorCode) -> ErrorCode {
-    match error {
-        ErrorCode::None => ErrorCode::None,
-        ErrorCode::NotLeaderOrFollower | ErrorCode::KafkaStorageError => ErrorCode::NotCoordinator,
-        ErrorCode::MessageTooLarge | ErrorCode::RecordListTooLarge => ErrorCode::UnknownServerError,
-        _ => ErrorCode::CoordinatorNotAvailable,
     }
 }

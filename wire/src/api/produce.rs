@@ -10,6 +10,7 @@ use crate::error::WireError;
 use crate::reader::Reader;
 use crate::writer::Writer;
 use bytes::Bytes;
+use std::borrow::Cow;
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::TopicPartition;
 use stormglass_broker_core::protocol::{
@@ -102,10 +103,12 @@ pub(crate) fn encode(
     response: &ProduceResponse,
 ) {
     let by_id = call.version >= 13;
-    let mut all = response.partitions.clone();
-    if let Aside::Refused(refused) = &call.aside {
-        all.extend(refused.iter().cloned());
-    }
+    let all: Cow<'_, [ProducePartitionResponse]> = match &call.aside {
+        Aside::Refused(refused) => {
+            Cow::Owned([response.partitions.as_slice(), refused.as_slice()].concat())
+        }
+        _ => Cow::Borrowed(response.partitions.as_slice()),
+    };
     out.by_topic(
         &all,
         |partition| partition.tp.topic,

@@ -275,17 +275,6 @@ impl Field for TopicRef {
     }
 }
 
-/// The same of keys that brokers might have otherwise: those of topics are constants.
-impl Field for Cow<'static, str> {
-    fn put(&self, out: &mut Writer) {
-        out.string(self);
-    }
-
-    fn take(from: &mut Reader) -> Result<Self, WireError> {
-        <&'static str as Field>::take(from).map(Cow::Borrowed)
-    }
-}
-
 /// The keys of configs are constants, and go by their names.
 impl Field for &'static str {
     fn put(&self, out: &mut Writer) {
@@ -298,6 +287,17 @@ impl Field for &'static str {
         names
             .find(|known| **known == *name)
             .ok_or(WireError::Forbidden("a config that is not known"))
+    }
+}
+
+/// The same where a broker may have other keys: nodes tell each other of those of topics alone.
+impl Field for Cow<'static, str> {
+    fn put(&self, out: &mut Writer) {
+        out.string(self);
+    }
+
+    fn take(from: &mut Reader) -> Result<Self, WireError> {
+        <&'static str as Field>::take(from).map(Cow::Borrowed)
     }
 }
 

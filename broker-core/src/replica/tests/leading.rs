@@ -187,16 +187,7 @@ fn a_fetch_is_filled_by_what_partitions_have_and_not_by_what_they_may_have() {
     let records = Records::single(Arc::new(sequenced(9, 0, 0, 1)));
     let batch_bytes = i32::try_from(records.size_bytes()).unwrap();
     for tp in tps {
-        rig.apply(&[MetadataRecord::Partition(PartitionRecord {
-            tp,
-            replicas: vec![NodeId(1)],
-            isr: vec![NodeId(1)],
-            moving: None,
-            leader: Some(NodeId(1)),
-            recovering: false,
-            leader_epoch: 0,
-            partition_epoch: 0,
-        })]);
+        rig.apply(&[MetadataRecord::Partition(PartitionRecord::in_sync(tp, &[NodeId(1)]))]);
         let partitions = vec![ProducePartition { tp, records: records.clone() }];
         let request = ProduceRequest { acks: Acks::Leader, timeout_ms: 30_000, partitions };
         rig.act(|replicas, step| replicas.produce(step, AppendOrigin::Client(to), request));

@@ -35,16 +35,7 @@ impl Bed {
         let mut rig = Rig::new(TRANSACTIONS_TOPIC, |_| {});
         rig.apply(&[
             MetadataRecord::Topic { name: "orders".into(), id: ORDERS.topic },
-            MetadataRecord::Partition(PartitionRecord {
-                tp: ORDERS,
-                replicas: vec![NodeId(2), NodeId(3)],
-                isr: vec![NodeId(2), NodeId(3)],
-                moving: None,
-                leader: Some(NodeId(2)),
-                recovering: false,
-                leader_epoch: 0,
-                partition_epoch: 0,
-            }),
+            MetadataRecord::Partition(PartitionRecord::in_sync(ORDERS, &[NodeId(2), NodeId(3)])),
         ]);
         let coordinator = TransactionCoordinator::new(&rig.replicas.config);
         Self { rig, coordinator }

@@ -32,19 +32,10 @@ impl Bed {
     /// Broker 1 leads the partition, alone; broker 3 coordinates all transactions.
     fn new() -> Self {
         let mut bed = Self::without_coordinator();
-        let topic = TopicId(99);
+        let tp = TopicPartition::new(TopicId(99), 0);
         bed.rig.apply(&[
-            MetadataRecord::Topic { name: TRANSACTIONS_TOPIC.into(), id: topic },
-            MetadataRecord::Partition(PartitionRecord {
-                tp: TopicPartition::new(topic, 0),
-                replicas: vec![NodeId(3)],
-                isr: vec![NodeId(3)],
-                moving: None,
-                leader: Some(NodeId(3)),
-                recovering: false,
-                leader_epoch: 0,
-                partition_epoch: 0,
-            }),
+            MetadataRecord::Topic { name: TRANSACTIONS_TOPIC.into(), id: tp.topic },
+            MetadataRecord::Partition(PartitionRecord::in_sync(tp, &[NodeId(3)])),
         ]);
         bed
     }
@@ -58,16 +49,7 @@ impl Bed {
     /// Another partition that broker 1 leads.
     fn with_another(&mut self) -> TopicPartition {
         let other = TopicPartition::new(TP.topic, TP.partition + 1);
-        self.rig.apply(&[MetadataRecord::Partition(PartitionRecord {
-            tp: other,
-            replicas: vec![NodeId(1)],
-            isr: vec![NodeId(1)],
-            moving: None,
-            leader: Some(NodeId(1)),
-            recovering: false,
-            leader_epoch: 0,
-            partition_epoch: 0,
-        })]);
+        self.rig.apply(&[MetadataRecord::Partition(PartitionRecord::in_sync(other, &[NodeId(1)]))]);
         other
     }
 

@@ -81,16 +81,8 @@ impl Rig {
     /// A topic gets partitions.
     pub(super) fn grow(&mut self, id: u128, partitions: std::ops::Range<i32>) {
         for index in partitions {
-            let record = PartitionRecord {
-                tp: TopicPartition::new(TopicId(id), index),
-                replicas: vec![NodeId(1)],
-                isr: vec![NodeId(1)],
-                moving: None,
-                leader: Some(NodeId(1)),
-                recovering: false,
-                leader_epoch: 0,
-                partition_epoch: 0,
-            };
+            let tp = TopicPartition::new(TopicId(id), index);
+            let record = PartitionRecord::in_sync(tp, &[NodeId(1)]);
             self.image.apply(&MetadataRecord::Partition(record)).unwrap();
         }
         let name = Arc::clone(&self.image.topic(TopicId(id)).unwrap().name);
