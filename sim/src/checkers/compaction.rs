@@ -184,6 +184,7 @@ fn visit(batch: &Batch, mut look: impl FnMut(Offset, &[u8], Option<u64>)) {
 /// The newest records of batches, below an offset.
 pub(crate) fn table<'a>(batches: impl Iterator<Item = &'a Batch>, upto: Offset) -> Table {
     let mut table = Table::new();
+    // most keys come again: each is copied once
     visit_below(batches, upto, |offset, key, value| match table.get_mut(key) {
         Some(newest) => *newest = (offset, value),
         None => {

@@ -35,6 +35,8 @@ mod story;
 mod suite;
 mod table;
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;
 mod tiering;
 mod timeouts;

@@ -46,26 +46,14 @@ impl Places {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use stormglass_broker_core::protocol::GroupState;
+    use crate::checkers::testing::classic_group;
     use stormglass_broker_core::time::Duration;
 
     fn view<'a>(
         group: &'a Arc<str>,
         instances: Vec<(&'a Arc<str>, Instant)>,
     ) -> ClassicGroupView<'a> {
-        ClassicGroupView {
-            group,
-            epoch: 1,
-            state: GroupState::CompletingRebalance,
-            generation: 4,
-            is_put_off: false,
-            is_logged: true,
-            protocol: None,
-            leader: None,
-            members: Vec::new(),
-            places: Vec::new(),
-            instances,
-        }
+        ClassicGroupView { instances, ..classic_group(group) }
     }
 
     #[test]

@@ -100,6 +100,7 @@ impl Unclean {
 #[cfg(test)]
 pub(super) mod testing {
     use super::*;
+    use crate::checkers::testing::registered;
     use crate::recorder::testing::{TOPIC, tp};
     use stormglass_broker_core::config::ServerConfig;
     use stormglass_broker_core::ids::NodeId;
@@ -119,15 +120,7 @@ pub(super) mod testing {
     pub(crate) fn image(up: &[i32], partitions: &[State<'_>]) -> MetadataImage {
         let mut image = MetadataImage::default();
         for id in 1..=4 {
-            let record = RegisterBrokerRecord {
-                broker: NodeId(id),
-                incarnation: 1,
-                epoch: 0,
-                rack: None,
-                endpoint: None,
-                fenced: !up.contains(&id),
-                in_controlled_shutdown: false,
-            };
+            let record = RegisterBrokerRecord { fenced: !up.contains(&id), ..registered(id) };
             image.apply(&MetadataRecord::RegisterBroker(record)).unwrap();
         }
         image.apply(&MetadataRecord::Topic { name: "t".into(), id: TOPIC }).unwrap();

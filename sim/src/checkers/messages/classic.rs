@@ -247,8 +247,9 @@ fn has_synced(
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{broken_by, classic_group, join_request};
+    use super::super::tests::{broken_by, join_request};
     use super::*;
+    use crate::checkers::testing::classic_group;
     use bytes::Bytes;
 
     type Protocols = [(Arc<str>, Bytes)];

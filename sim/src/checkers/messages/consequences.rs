@@ -47,7 +47,6 @@ impl Checkers {
             self.about(unproven.tp, |says| peers::counts_unproven(says, by, unproven));
         }
         self.follows_from(by, replies);
-        self.begins_generations(by, replies);
         if let Some(key) = self.talk.awaited.due() {
             self.rest(|says| awaited::at_once(says, by.node, key, replies));
         }

@@ -230,6 +230,7 @@ pub(super) fn is_taken(answer: &Response) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checkers::testing::registered;
     use stormglass_broker_core::error::ErrorCode;
     use stormglass_broker_core::metadata::{MetadataRecord, RegisterBrokerRecord};
     use stormglass_broker_core::protocol::{InitProducerIdResponse, ListGroupsResponse};
@@ -239,13 +240,10 @@ mod tests {
         let mut image = MetadataImage::default();
         for (id, fenced) in [(1, false), (2, true), (3, false)] {
             let record = RegisterBrokerRecord {
-                broker: NodeId(id),
-                incarnation: 1,
-                epoch: 0,
                 rack: (id == 1).then(|| "a".into()),
-                endpoint: None,
                 fenced,
                 in_controlled_shutdown: id == 3,
+                ..registered(id)
             };
             image.apply(&MetadataRecord::RegisterBroker(record)).unwrap();
         }

@@ -107,16 +107,10 @@ fn ends_in(broker: &Broker, marker: &TxnMarker, tp: TopicPartition) -> Option<St
 /// transaction before, whose own marker comes later in the log, and would end as this one does. Kafka's coordinators of
 /// groups write markers themselves, once they have loaded (`GroupCoordinator.completeTransaction`).
 fn ends_unread(broker: &Broker, asked: &WriteTxnMarkersRequest) -> Option<String> {
+    let offsets = broker.metadata()?.topic_named(OFFSETS_TOPIC)?.id;
     let coordinated = broker.coordinated();
-    let (image, mut markers) = (broker.metadata()?, asked.markers.iter());
-    let keeps = |tp: &&TopicPartition| {
-        image.topic(tp.topic).is_some_and(|topic| *topic.name == *OFFSETS_TOPIC)
-    };
-    let all = |marker: &TxnMarker| {
-        let mut kept = marker.partitions.iter().filter(keeps);
-        kept.find(|tp| is_unread(tp.partition, &coordinated)).copied()
-    };
-    let tp = markers.find_map(all)?;
+    let mut named = asked.markers.iter().flat_map(|marker| &marker.partitions);
+    let tp = named.find(|tp| tp.topic == offsets && is_unread(tp.partition, &coordinated))?;
     Some(format!("{tp:?} has positions of groups that are still being read"))
 }
 

@@ -27,13 +27,13 @@ impl Checkers {
         self.talk.unproven.clear();
         self.talk.proven.clear();
         self.talk.unwritten = None;
-        let looked = match request {
-            Request::Fetch(fetch) => Looked::all(broker, fetch.partitions.iter()),
-            _ => Vec::new(),
-        };
-        let unknown = match request {
-            Request::Fetch(fetch) => self.fetch_comes(now_ns, (node, broker), (fetch, &looked)),
-            _ => Vec::new(),
+        let (looked, unknown) = match request {
+            Request::Fetch(fetch) => {
+                let looked = Looked::all(broker, fetch.partitions.iter());
+                let unknown = self.fetch_comes(now_ns, (node, broker), (fetch, &looked));
+                (looked, unknown)
+            }
+            _ => (Vec::new(), Vec::new()),
         };
         self.timeouts.sessions.asked(now_ns, (node, broker), request);
         self.followed.asked(now_ns, node, request);
@@ -93,19 +93,16 @@ impl Checkers {
     ) -> Vec<(TopicPartition, LeaderEpoch)> {
         let Talk { sessions, unproven, proven, .. } = &mut self.talk;
         let is_anew = sessions.asked(node, fetch);
-        let is_outlived = fetch.replica.is_some_and(|of| proven::is_outlived(broker, of));
+        // what a follower had in an earlier life says nothing of what it has
+        let heard = fetch.replica.filter(|of| !proven::is_outlived(broker, *of));
+        if let Some(replica) = heard {
+            let all = is_anew.then(|| Looked::all(broker, sessions.positions(node, fetch)));
+            proven.extend(proven::of_fetch(replica, all.as_deref().unwrap_or(looked)));
+        }
         if let Some(replica) = fetch.replica {
-            if is_anew && !is_outlived {
-                let all = Looked::all(broker, sessions.positions(node, fetch));
-                proven.extend(proven::of_fetch(replica, &all));
-            } else if !is_outlived {
-                proven.extend(proven::of_fetch(replica, looked));
-            }
-            unproven.extend(peers::unproven((replica.id, is_outlived), looked));
+            unproven.extend(peers::unproven((replica.id, heard.is_none()), looked));
             self.timeouts.lags.leaves_out((node, replica.id), fetch);
         }
-        // what a follower had in an earlier life says nothing of what it has
-        let heard = fetch.replica.filter(|_| !is_outlived);
         let mut unknown = Vec::new();
         // a session is walked once, for whoever compares its positions with the replicas here
         for part in sessions.positions(node, fetch) {

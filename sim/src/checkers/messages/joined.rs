@@ -119,8 +119,9 @@ fn flaw(
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{broken_by, classic_group, join_request};
+    use super::super::tests::{broken_by, join_request};
     use super::*;
+    use crate::checkers::testing::classic_group;
     use bytes::Bytes;
     use stormglass_broker_core::error::ErrorCode;
     use stormglass_broker_core::ids::{ConnectionId, CorrelationId};

@@ -1,4 +1,5 @@
-//! What a fetch names, looked up as it comes, once for all rules that compare it with the replicas here.
+//! What a fetch names, or its session has, looked up as it comes, once for all rules that compare it with the replicas
+//! here.
 
 use super::is_told;
 use stormglass_broker_core::Broker;

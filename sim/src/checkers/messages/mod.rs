@@ -259,11 +259,11 @@ impl Checkers {
     /// A node has taken an input, and perhaps said something.
     pub fn said(&mut self, now_ns: u64, by: Speaker<'_>, replies: &[Reply], sends: &[PeerRequest]) {
         self.ledger.now_ns = now_ns;
-        match self.has_heard() {
-            true => self.has_taken(by, replies),
-            // most of the time nothing else is to come of the input
-            false => self.begins_generations(by, replies),
+        // of most inputs nothing is to come
+        if self.has_heard() {
+            self.has_taken(by, replies);
         }
+        self.begins_generations(by, replies);
         for reply in replies {
             self.replied(now_ns, by, reply);
         }

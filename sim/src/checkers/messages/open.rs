@@ -36,9 +36,9 @@ pub(super) struct Open {
 }
 
 impl Open {
-    /// As a node begins to work on it. `looked`: what it names if it is a fetch, and of that `unknown`;
-    /// `interval_ms`: how often members of groups without a config of their own are to be heard; `wall_ms`: the time,
-    /// where clocks are right.
+    /// As a node begins to work on it. Of a fetch, what it names is `looked` at, and of all in its session some is
+    /// `unknown`. `interval_ms`: how often members of groups without a config of their own are to be heard; `wall_ms`:
+    /// the time, where clocks are right.
     pub(super) fn new(
         broker: &Broker,
         (request, looked, unknown): (Request, &[Looked<'_>], Vec<(TopicPartition, LeaderEpoch)>),

@@ -183,6 +183,7 @@ pub(super) fn heard_every(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checkers::testing::registered;
     use stormglass_broker_core::metadata::{MetadataRecord, RegisterBrokerRecord};
 
     fn cluster() -> MetadataImage {
@@ -194,13 +195,9 @@ mod tests {
         let mut image = MetadataImage::default();
         for (id, rack) in [(1, "a"), (2, "a"), (3, "b")] {
             let record = RegisterBrokerRecord {
-                broker: NodeId(id),
-                incarnation: 1,
-                epoch: 0,
                 rack: Some(rack.into()),
-                endpoint: None,
-                fenced: false,
                 in_controlled_shutdown: going.contains(&id),
+                ..registered(id)
             };
             image.apply(&MetadataRecord::RegisterBroker(record)).unwrap();
         }

@@ -179,22 +179,15 @@ pub(super) fn asked_in(request: &Request) -> Option<i32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checkers::testing::registered;
     use stormglass_broker_core::ids::NodeId;
     use stormglass_broker_core::metadata::{MetadataRecord, RegisterBrokerRecord};
 
     #[test]
     fn a_fetch_counts_until_its_follower_has_registered_anew_and_is_unfenced() {
-        let registered = |fenced| {
+        let image = |fenced| {
             let mut image = MetadataImage::default();
-            let record = RegisterBrokerRecord {
-                broker: NodeId(2),
-                incarnation: 1,
-                epoch: 25,
-                rack: None,
-                endpoint: None,
-                fenced,
-                in_controlled_shutdown: false,
-            };
+            let record = RegisterBrokerRecord { epoch: 25, fenced, ..registered(2) };
             image.apply(&MetadataRecord::RegisterBroker(record)).unwrap();
             image
         };
@@ -202,8 +195,8 @@ mod tests {
             let of = |epoch| ReplicaState { id: NodeId(2), epoch };
             [-1, 20, 25, 30].map(|epoch| has_registered_since(image, of(epoch)))
         };
-        assert_eq!(outlived(&registered(false)), [false, true, false, false]);
-        assert_eq!(outlived(&registered(true)), [false; 4]);
+        assert_eq!(outlived(&image(false)), [false, true, false, false]);
+        assert_eq!(outlived(&image(true)), [false; 4]);
         assert_eq!(outlived(&MetadataImage::default()), [false; 4]);
     }
 }

@@ -7,15 +7,11 @@ use stormglass_broker_core::protocol::Request;
 use stormglass_broker_core::seam::PeerRequest;
 
 impl Checkers {
+    /// A node asks another one.
     pub(super) fn asks(&mut self, by: Speaker<'_>, send: &PeerRequest) {
         self.heartbeats.asks(by.node, send.correlation.0, &send.request);
         if let Some(epoch) = proven::asked_in(&send.request) {
             self.rest(|says| proven::epoch_is_kept(says, by, epoch));
-        }
-        if let Request::WriteTxnMarkers(markers) = &send.request {
-            self.rest(|says| proven::ends_its_own(says, by, markers));
-            self.rest(|says| transactional::markers(says, by, markers));
-            self.talk.decided.tells(by, markers);
         }
         match &send.request {
             Request::Fetch(fetch) => {
@@ -40,10 +36,15 @@ impl Checkers {
                 self.rest(|says| creations.asks(says, by, asked));
                 self.talk.creations = creations;
             }
-            Request::WriteTxnMarkers(markers) if self.has_sound_transactions() => {
-                let ends = std::mem::take(&mut self.talk.ends);
-                self.rest(|says| ends.markers(says, by.node, markers));
-                self.talk.ends = ends;
+            Request::WriteTxnMarkers(markers) => {
+                self.rest(|says| proven::ends_its_own(says, by, markers));
+                self.rest(|says| transactional::markers(says, by, markers));
+                self.talk.decided.tells(by, markers);
+                if self.has_sound_transactions() {
+                    let ends = std::mem::take(&mut self.talk.ends);
+                    self.rest(|says| ends.markers(says, by.node, markers));
+                    self.talk.ends = ends;
+                }
             }
             _ => {}
         }

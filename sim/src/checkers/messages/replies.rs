@@ -21,9 +21,9 @@ impl Checkers {
     pub(super) fn replied(&mut self, now_ns: u64, by: Speaker<'_>, reply: &Reply) {
         let key = (by.node, reply.conn.0, reply.correlation.0);
         let asked = self.talk.open.remove(&key);
-        // there are few of these
-        let objections = Some(&mut self.talk.objections).filter(|of| !of.is_empty());
-        let objection = objections.and_then(|of| of.remove(&key));
+        // mostly there are none of these, and nothing to look up
+        let objections = &mut self.talk.objections;
+        let objection = if objections.is_empty() { None } else { objections.remove(&key) };
         let is_welcome = !self.talk.welcome.is_empty() && self.talk.welcome.remove(&key);
         self.talk.awaited.answered(key);
         if let Some(mut quotas) = self.talk.quotas.take() {

@@ -10,11 +10,11 @@ use std::sync::Arc;
 use stormglass_broker_core::config::{ServerConfig, TopicConfig};
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::{LeaderEpoch, NodeId, Offset, TopicPartition};
-use stormglass_broker_core::inspect::{ClassicGroupView, LeadView, ProducerView, ReplicaView};
+use stormglass_broker_core::inspect::{LeadView, ProducerView, ReplicaView};
 use stormglass_broker_core::log::{Log, LogConfig};
 use stormglass_broker_core::protocol::{
     EpochEndOffset, FetchPartition, FetchPartitionResponse, FetchRequest, FetchResponse,
-    GroupState, IsolationLevel, JoinGroupRequest, ReplicaState, Request,
+    IsolationLevel, JoinGroupRequest, ReplicaState, Request,
 };
 use stormglass_broker_core::records::{Batch, Records};
 
@@ -134,23 +134,6 @@ pub(super) fn join_request(member: &str) -> JoinGroupRequest {
         can_skip_assignment: false,
         client_id: "c".into(),
         client_host: "/h".into(),
-    }
-}
-
-/// Whose generation 4 has just begun, with nothing of its members.
-pub(super) fn classic_group(group: &Arc<str>) -> ClassicGroupView<'_> {
-    ClassicGroupView {
-        group,
-        epoch: 1,
-        state: GroupState::CompletingRebalance,
-        generation: 4,
-        is_put_off: false,
-        is_logged: true,
-        protocol: None,
-        leader: None,
-        members: Vec::new(),
-        places: Vec::new(),
-        instances: Vec::new(),
     }
 }
 

@@ -57,9 +57,7 @@ impl Ringing {
 impl Elections {
     /// A node's process ended.
     pub(crate) fn node_down(&mut self, node: i32) {
-        if self.0.is_some_and(|of| of.node == node) {
-            self.0 = None;
-        }
+        self.0.take_if(|of| of.node == node);
     }
 
     /// A node's timer rings.
@@ -75,7 +73,7 @@ impl Elections {
 }
 
 impl Checkers {
-    /// A node has taken an input.
+    /// A node has taken an input: its controller may have looked.
     pub(super) fn has_elected(&mut self, node: i32, broker: &Broker) {
         let Some(rang) = self.elections.rang(node) else { return };
         let Some(by) = broker.active_view() else { return };

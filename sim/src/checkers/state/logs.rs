@@ -343,10 +343,10 @@ fn same_values(
     (node, theirs): (i32, &[Found]),
     (from, upto): (Offset, Offset),
 ) {
+    ledger.checked(Check::Logs, 1);
     // what holds the same batches holds the same values, and need not be looked into
     let (ours_within, theirs_within) = (within(ours, (from, upto)), within(theirs, (from, upto)));
     if ours_within.map(key).eq(theirs_within.map(key)) {
-        ledger.checked(Check::Logs, 1);
         return;
     }
     let values = |found: &[Found]| {
@@ -356,7 +356,6 @@ fn same_values(
         table
     };
     let (ours, theirs) = (values(ours), values(theirs));
-    ledger.checked(Check::Logs, 1);
     let now_ns = ledger.now_ns;
     let is_deleted = |key: &[u8]| {
         p.keys.as_ref().is_some_and(|keys| keys.is_deleted(key, (&p.committed, upto), now_ns))
@@ -367,7 +366,8 @@ fn same_values(
     let Some((key, _)) = differs else { return };
     ledger.broken(Check::Logs, p.about(), &|| {
         format!(
-            "in-sync replicas of a compacted log differ below the high watermark {upto}: of key {},              leader {leader} has {:?}, replica {node} {:?} (offset, digest of the value)",
+            "in-sync replicas of a compacted log differ below the high watermark {upto}: of key \
+             {}, leader {leader} has {:?}, replica {node} {:?} (offset, digest of the value)",
             String::from_utf8_lossy(key),
             ours.get(key),
             theirs.get(key)

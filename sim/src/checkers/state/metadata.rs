@@ -522,6 +522,7 @@ pub(super) fn says(ledger: &mut Ledger, label: &str, holds: bool, seen: &dyn Fn(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checkers::testing::registered;
     use stormglass_broker_core::metadata::{MetadataRecord, RegisterBrokerRecord};
     use stormglass_broker_core::protocol::ProducerIdAndEpoch;
 
@@ -529,15 +530,7 @@ mod tests {
     fn leaders_are_in_sync_and_not_fenced() {
         let mut image = MetadataImage::default();
         for (id, fenced) in [(1, false), (2, true)] {
-            let record = RegisterBrokerRecord {
-                broker: NodeId(id),
-                incarnation: 1,
-                epoch: 0,
-                rack: None,
-                endpoint: None,
-                fenced,
-                in_controlled_shutdown: false,
-            };
+            let record = RegisterBrokerRecord { fenced, ..registered(id) };
             image.apply(&MetadataRecord::RegisterBroker(record)).unwrap();
         }
         let leads = |leader: i32, isr: &[i32]| {

@@ -260,6 +260,23 @@ impl Checkers {
         self.chores.armed(node, at, key);
     }
 
+    /// A node's timer rings.
+    pub fn rings(&mut self, now_ns: u64, (node, broker): (i32, &Broker), key: TimerKey) {
+        if self.has_right_clocks {
+            self.overdue.rings(now_ns, node, key);
+        }
+        self.elections.rings(now_ns, (node, broker), key);
+    }
+
+    /// A node has taken an input.
+    pub fn stepped(&mut self, node: i32, broker: &Broker) {
+        if !self.changed_sessions.is_empty() {
+            self.session_ends.stepped(&self.changed_sessions, node, broker);
+        }
+        self.has_looked(node, broker);
+        self.has_elected(node, broker);
+    }
+
     /// Something has changed at a node: looks at it alone.
     pub fn node_state(&mut self, now_ns: u64, view: &NodeView<'_>) {
         self.ledger.now_ns = now_ns;

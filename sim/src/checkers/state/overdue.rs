@@ -18,13 +18,11 @@ pub(crate) struct Overdue(Option<(i32, u64)>);
 impl Overdue {
     /// A node's process ended.
     pub(crate) fn node_down(&mut self, node: i32) {
-        if self.0.is_some_and(|(of, _)| of == node) {
-            self.0 = None;
-        }
+        self.0.take_if(|(of, _)| *of == node);
     }
 
     /// A node's timer rings.
-    fn rings(&mut self, now_ns: u64, node: i32, key: TimerKey) {
+    pub(super) fn rings(&mut self, now_ns: u64, node: i32, key: TimerKey) {
         self.0 = (key == TimerKey::TxnTimeouts).then_some((node, now_ns));
     }
 
@@ -36,15 +34,7 @@ impl Overdue {
 }
 
 impl Checkers {
-    /// A node's timer rings.
-    pub fn rings(&mut self, now_ns: u64, (node, broker): (i32, &Broker), key: TimerKey) {
-        if self.has_right_clocks {
-            self.overdue.rings(now_ns, node, key);
-        }
-        self.elections.rings(now_ns, (node, broker), key);
-    }
-
-    /// A node has taken an input.
+    /// A node has taken an input: it may have looked for them.
     pub(super) fn has_looked(&mut self, node: i32, broker: &Broker) {
         let Some(at_ns) = self.overdue.looked(node) else { return };
         if broker.waits().is_closing {

@@ -5,7 +5,7 @@ use super::NodeView;
 use super::metadata::says;
 use crate::checkers::ledger::Ledger;
 use crate::checkers::messages::session_ms;
-use crate::checkers::suite::{Checkers, OFFSETS_TOPIC};
+use crate::checkers::suite::OFFSETS_TOPIC;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use stormglass_broker_core::Broker;
@@ -37,7 +37,7 @@ impl SessionEnds {
 
     /// A node has taken an input, and may know more of the metadata: a config that is the same at two looks may have
     /// been another one in between, by which members were heard (hunt seed 23004059).
-    fn stepped(&mut self, changed: &BTreeSet<Arc<str>>, node: i32, broker: &Broker) {
+    pub(super) fn stepped(&mut self, changed: &BTreeSet<Arc<str>>, node: i32, broker: &Broker) {
         let Some(upto) = broker.metadata().map(MetadataImage::offset) else { return };
         if self.upto.insert(node, upto) == Some(upto) {
             return;
@@ -103,17 +103,6 @@ impl Known {
     fn allows(&self, now: Instant, latest: Option<Instant>) -> bool {
         let session = Duration::from_millis(u64::try_from(self.session_ms).unwrap_or(0));
         latest <= self.before.max(Some(now + session))
-    }
-}
-
-impl Checkers {
-    /// A node has taken an input.
-    pub fn stepped(&mut self, node: i32, broker: &Broker) {
-        if !self.changed_sessions.is_empty() {
-            self.session_ends.stepped(&self.changed_sessions, node, broker);
-        }
-        self.has_looked(node, broker);
-        self.has_elected(node, broker);
     }
 }
 

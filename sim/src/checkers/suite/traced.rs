@@ -28,7 +28,7 @@ impl Checkers {
                         p.shapes.appended(batch);
                     }
                 }
-                if let Some(ages) = &mut self.partitions[at].ages {
+                if let Some(ages) = &mut p.ages {
                     records.batches().iter().for_each(|batch| ages.appended(batch));
                 }
                 if let Some(transactions) = &mut self.transactions {
@@ -144,11 +144,10 @@ impl Checkers {
             }
             TraceEvent::BecameFollower { epoch, leader, .. } => {
                 let turn = Turn::Follows { epoch: *epoch, leader: *leader };
-                p.history.push(ledger.now_ns, node, turn);
+                p.history.push(now_ns, node, turn);
                 // a replica that comes again has another log
                 let replica = p.replica(node);
                 p.replicas[replica].forget_horizons();
-                let now_ns = ledger.now_ns;
                 return self.resigns(at, node, now_ns);
             }
             _ => {}

@@ -47,7 +47,7 @@ impl Sessions {
         }
     }
 
-    /// A node works on a request other than a fetch.
+    /// A node works on a request. Of brokers it hears by heartbeats and registrations only.
     pub(in crate::checkers) fn asked(
         &mut self,
         now_ns: u64,

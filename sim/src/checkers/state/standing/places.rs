@@ -75,6 +75,7 @@ fn stays(ledger: &mut Ledger, (node, group): (i32, &Arc<str>), lost: Option<&Arc
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checkers::testing::classic_group;
 
     fn with<R>(
         state: GroupState,
@@ -84,19 +85,8 @@ mod tests {
     ) -> R {
         let group: Arc<str> = "g".into();
         let names: Vec<Arc<str>> = names.iter().map(|name| Arc::from(*name)).collect();
-        check(&ClassicGroupView {
-            group: &group,
-            epoch: 1,
-            state,
-            generation,
-            is_put_off: false,
-            is_logged: true,
-            protocol: None,
-            leader: None,
-            members: Vec::new(),
-            places: Vec::new(),
-            instances: names.iter().map(|name| (name, Instant::from_nanos(9))).collect(),
-        })
+        let instances = names.iter().map(|name| (name, Instant::from_nanos(9))).collect();
+        check(&ClassicGroupView { state, generation, instances, ..classic_group(&group) })
     }
 
     #[test]

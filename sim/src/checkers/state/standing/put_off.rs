@@ -75,23 +75,19 @@ fn begins(ledger: &mut Ledger, (node, group): (i32, &Arc<str>), is_too_long: boo
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checkers::testing::classic_group;
     use stormglass_broker_core::protocol::GroupState;
 
     /// A group that has these members.
     fn with<R>(ids: &[Arc<str>], check: impl FnOnce(&ClassicGroupView<'_>) -> R) -> R {
         let group: Arc<str> = "g".into();
         check(&ClassicGroupView {
-            group: &group,
-            epoch: 1,
             state: GroupState::PreparingRebalance,
             generation: 0,
             is_put_off: true,
-            is_logged: true,
-            protocol: None,
             leader: ids.first(),
             members: ids.iter().collect(),
-            places: Vec::new(),
-            instances: Vec::new(),
+            ..classic_group(&group)
         })
     }
 

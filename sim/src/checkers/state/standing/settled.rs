@@ -146,6 +146,7 @@ fn says(ledger: &mut Ledger, node: i32, wrong: Option<&'static str>, view: &Clas
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checkers::testing::classic_group;
     use stormglass_broker_core::time::Instant;
 
     /// A member's id, its name, and its protocols.
@@ -172,17 +173,13 @@ mod tests {
             assignment: &assignment,
         });
         check(&ClassicGroupView {
-            group: &group,
-            epoch: 1,
             state,
-            generation: 4,
-            is_put_off: false,
-            is_logged: true,
             protocol: Some(&protocol),
             leader: Some(&leader),
             members: members.iter().map(|(id, ..)| id).collect(),
             places: place.collect(),
             instances: named.map(|name| (name, Instant::ZERO)).collect(),
+            ..classic_group(&group)
         })
     }
 
