@@ -71,7 +71,8 @@ pub(super) struct PendingFile {
 #[derive(Debug)]
 pub struct Disk {
     config: DiskConfig,
-    /// Wall clock at time zero, ms since the epoch, for the times at which files were changed.
+    /// A right wall clock at time zero, ms since the epoch, for the times at which files were changed: where a node's
+    /// own has jumped or drifts, those do not follow it.
     wall_epoch_ms: i64,
     pub(crate) store: Store,
     pub(super) cache: PageCache,

@@ -3,7 +3,7 @@
 use super::storm::clash;
 use std::ops::Range;
 use stormglass_scenarios::plan::{
-    Action, ConsumerPlan, Endpoint, EventPlan, LinkEffect, Operation, Plan, ProducerPlan,
+    Action, ConsumerPlan, Endpoint, EventPlan, LinkEffect, Operation, Plan, ProducerPlan, TopicPlan,
 };
 
 const MS: u64 = 1_000_000;
@@ -21,14 +21,20 @@ pub(super) fn window(plan: &Plan) -> Window {
     (from_ns, plan.phases.heal_starts_ns().saturating_sub(2_000 * MS).max(from_ns))
 }
 
-/// Adds events, but for those that are not over by then, or that would undo others.
-pub(super) fn add(plan: &mut Plan, to_ns: u64, events: impl IntoIterator<Item = EventPlan>) {
+/// Adds events, but for those that are not over by then, or that would undo others. Whether any was added.
+pub(super) fn add(
+    plan: &mut Plan,
+    to_ns: u64,
+    events: impl IntoIterator<Item = EventPlan>,
+) -> bool {
+    let before = plan.events.len();
     for event in events {
         if is_free(plan, to_ns, &event) {
             plan.events.push(event);
         }
     }
     plan.events.sort_by_key(|event| event.at_ns);
+    plan.events.len() > before
 }
 
 /// Whether each of these would be added by itself.
@@ -68,17 +74,20 @@ pub(super) fn asks(at_ns: u64, operation: Operation) -> EventPlan {
     EventPlan { at_ns, for_ns: None, action: Action::Admin { operation }, line: None }
 }
 
-/// The administrator asks for these replicas of each partition, in this order.
-pub(super) fn reassigns(
+/// The administrator asks for these replicas of a partition, in this order.
+pub(super) fn reassigns(at_ns: u64, topic: &str, partition: u32, replicas: &[i32]) -> EventPlan {
+    let (topic, replicas) = (topic.to_owned(), replicas.to_vec());
+    asks(at_ns, Operation::Reassign { topic, partition, replicas })
+}
+
+/// The same for each of these partitions.
+pub(super) fn reassigns_each(
     at_ns: u64,
     topic: &str,
     partitions: Range<u32>,
     replicas: &[i32],
 ) -> impl Iterator<Item = EventPlan> {
-    partitions.map(move |partition| {
-        let (topic, replicas) = (topic.to_owned(), replicas.to_vec());
-        asks(at_ns, Operation::Reassign { topic, partition, replicas })
-    })
+    partitions.map(move |partition| reassigns(at_ns, topic, partition, replicas))
 }
 
 /// The administrator asks that so many replicas of a topic must be in sync.
@@ -116,6 +125,17 @@ pub(super) fn positions(plan: &Plan) -> (Range<u32>, usize) {
     (0..number("offsets.topic.num.partitions", "50").min(2), replicas)
 }
 
+/// Partitions of these topics that have followers: topic, index, replicas.
+pub(super) fn copied<'a>(
+    topics: impl Iterator<Item = &'a TopicPlan>,
+) -> Vec<(&'a TopicPlan, u32, &'a [i32])> {
+    let of = topics.flat_map(|topic| {
+        let partitions = (0..).zip(&topic.assignment);
+        partitions.map(move |(index, replicas)| (topic, index, replicas.as_slice()))
+    });
+    of.filter(|(.., replicas)| replicas.len() > 1).collect()
+}
+
 /// Topics of producers whose transactions commit positions, once for each of these.
 pub(super) fn topics_with_positions(plan: &Plan) -> Vec<String> {
     let commits = |producer: &&ProducerPlan| producer.transactions.is_some_and(|of| of.positions);
@@ -126,7 +146,9 @@ pub(super) fn topics_with_positions(plan: &Plan) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hunt::SWARM;
     use crate::recorder::testing::plan;
+    use stormglass_scenarios::{Source, load};
 
     #[test]
     fn what_is_of_no_use_in_part_is_drawn_until_it_fits() {
@@ -150,8 +172,28 @@ mod tests {
     }
 
     #[test]
+    fn what_is_added_is_told() {
+        let mut plan = plan();
+        let pause = |at_ns| lasting(at_ns, 10, Action::ProcessPause { node: 1 });
+        assert!(add(&mut plan, 100, [pause(0), pause(200)]));
+        assert!(!add(&mut plan, 100, [pause(5), pause(95)]), "one clashes, the other is late");
+        assert_eq!(plan.events, [pause(0)]);
+        assert!(!add(&mut plan, 100, []));
+    }
+
+    #[test]
+    fn partitions_with_followers_are_copied() {
+        let mut plan = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
+        let topic = &mut plan.topics[0];
+        topic.assignment = vec![vec![1, 2], vec![3], vec![2, 3, 1]];
+        let of = copied(plan.topics[..1].iter()).into_iter();
+        let of: Vec<(u32, &[i32])> = of.map(|(_, index, replicas)| (index, replicas)).collect();
+        assert_eq!(of, [(0, &[1, 2][..]), (2, &[2, 3, 1][..])]);
+    }
+
+    #[test]
     fn each_partition_gets_the_replicas() {
-        let events: Vec<EventPlan> = reassigns(7, "t", 0..2, &[3, 1]).collect();
+        let events: Vec<EventPlan> = reassigns_each(7, "t", 0..2, &[3, 1]).collect();
         let asked = |partition: u32| {
             let (topic, replicas) = ("t".to_owned(), vec![3, 1]);
             asks(7, Operation::Reassign { topic, partition, replicas })

@@ -7,8 +7,8 @@
 //! there are while they move. Draws come from streams of their own, so that the other seeds stay as they are.
 
 use super::adding::{
-    OFFSETS_TOPIC, Window, add, asks, brokers, lasting, positions, reassigns, server, sets_min_isr,
-    slow_brokers, topics_with_positions, window,
+    OFFSETS_TOPIC, Window, add, asks, brokers, lasting, positions, reassigns, reassigns_each,
+    server, sets_min_isr, slow_brokers, topics_with_positions, window,
 };
 use super::dice::Dice;
 use super::subscriptions::has_patterns;
@@ -24,6 +24,8 @@ const TRANSACTIONS_TOPIC: &str = "__transaction_state";
 const LATE_CHECK: &str = "transaction.abort.timed.out.transaction.cleanup.interval.ms";
 /// How large segments of groups' positions are.
 const OFFSETS_SEGMENT: &str = "offsets.topic.segment.bytes";
+/// What a broker takes to be in sync again and to read groups' positions from a slow volume, ns.
+const READ_NS: u64 = 4_000 * MS;
 /// Topics that no client of the plan has. Members that subscribe by a regular expression do.
 const MATCHED: &str = "spare-matched";
 const REPLACED: &str = "spare-replaced";
@@ -36,13 +38,11 @@ pub(super) fn storm(plan: &mut Plan) {
     }
     let window = window(plan);
     let read = read_while_ended(plan, window);
-    if !read.is_empty() {
+    if add(plan, window.1, read) {
         // of one segment all is read at once
-        let server = &mut plan.cluster.config;
-        server.entry(OFFSETS_SEGMENT.to_owned()).or_insert_with(|| "2000".to_owned());
+        plan.cluster.config.insert(OFFSETS_SEGMENT.to_owned(), "2000".to_owned());
     }
     for events in [
-        read,
         moved_while_joining(plan, window),
         asked_while_written(plan, window),
         ends_with_few(plan, window),
@@ -105,9 +105,9 @@ fn moved_while_joining(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> 
         events.push(lasting(at_ns, down, action));
         let moves_ns = at_ns + down + dice.between(100, 1_500) * MS;
         for partition in partitions.clone() {
-            let replicas = dice.shuffled(&brokers).into_iter().take(replicas).collect();
-            let topic = OFFSETS_TOPIC.to_owned();
-            events.push(asks(moves_ns, Operation::Reassign { topic, partition, replicas }));
+            let order = dice.shuffled(&brokers);
+            let replicas = &order[..replicas.min(order.len())];
+            events.push(reassigns(moves_ns, OFFSETS_TOPIC, partition, replicas));
         }
         for _ in 0..2 {
             let soon = moves_ns + dice.between(50, 1_000) * MS;
@@ -140,7 +140,7 @@ fn moved_while_slow(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
         let mut moves_ns = at_ns + every / 2;
         for _ in 0..moves {
             order.rotate_left(1);
-            events.extend(reassigns(moves_ns, OFFSETS_TOPIC, partitions.clone(), &order));
+            events.extend(reassigns_each(moves_ns, OFFSETS_TOPIC, partitions.clone(), &order));
             let soon = moves_ns + dice.between(20, 200) * MS;
             events.push(asks(soon, Operation::ElectPreferred));
             moves_ns += every;
@@ -166,7 +166,7 @@ fn moved_while_asking(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
     for turn in 1..=turns {
         order.rotate_left(1);
         let moves_ns = at_ns + turn * every;
-        events.extend(reassigns(moves_ns, OFFSETS_TOPIC, partitions.clone(), &order));
+        events.extend(reassigns_each(moves_ns, OFFSETS_TOPIC, partitions.clone(), &order));
         for soon in [dice.between(20, 100), dice.between(150, 350)] {
             events.push(asks(moves_ns + soon * MS, Operation::ElectPreferred));
         }
@@ -176,28 +176,35 @@ fn moved_while_asking(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
 
 /// A broker comes back from a loss of power, with nothing in its page cache and a slow volume. When it leads groups'
 /// positions again it reads them segment by segment, while transactions end that have committed some.
-fn read_while_ended(plan: &Plan, _: Window) -> Vec<EventPlan> {
+fn read_while_ended(plan: &Plan, (_, to_ns): Window) -> Vec<EventPlan> {
     let mut dice = Dice::new(plan.seed, "positions read while transactions end");
-    let (brokers, (partitions, replicas)) = (brokers(plan), positions(plan));
-    let lost_power = plan.events.iter().filter_map(|event| match event.action {
-        Action::HostCrash { node } => Some((node, event.at_ns + event.for_ns.unwrap_or(0))),
-        _ => None,
-    });
-    let back: Vec<(i32, u64)> = lost_power.filter(|(node, _)| brokers.contains(node)).collect();
-    if topics_with_positions(plan).is_empty() || back.is_empty() || !dice.percent(80) {
+    if topics_with_positions(plan).is_empty() || !dice.percent(80) {
         return Vec::new();
     }
-    let (node, at_ns) = dice.pick(&back);
+    let (brokers, (partitions, replicas)) = (brokers(plan), positions(plan));
+    let timing = Timing::of(plan);
+    let starts_ns = timing.host_boot_ns + timing.process_start_ns + dice.around(500 * MS);
+    let lost_power = plan.events.iter().filter_map(|event| match event.action {
+        Action::HostCrash { node } => Some((node, event.at_ns + event.for_ns?)),
+        _ => None,
+    });
+    // in part it would be of no use
+    let is_in_time = |back_ns: u64| back_ns + starts_ns + READ_NS <= to_ns;
+    let back = lost_power.filter(|(node, back_ns)| brokers.contains(node) && is_in_time(*back_ns));
+    let back: Vec<(i32, u64)> = back.collect();
+    if back.is_empty() {
+        return Vec::new();
+    }
+    let (node, back_ns) = dice.pick(&back);
     let mut order = dice.shuffled(&brokers);
     order.retain(|id| *id != node);
     order.insert(0, node);
     order.truncate(replicas);
-    let timing = Timing::of(plan);
-    let moves_ns = at_ns + timing.host_boot_ns + timing.process_start_ns + dice.around(500 * MS);
+    let moves_ns = back_ns + starts_ns;
     let extra_latency_ns = dice.pick(&[50, 100, 200]) * MS;
     let slow = Action::SlowDisk { node, rate_permille: 1_000, extra_latency_ns };
-    let mut events = vec![lasting(at_ns, moves_ns - at_ns + 4_000 * MS, slow)];
-    events.extend(reassigns(moves_ns, OFFSETS_TOPIC, partitions, &order));
+    let mut events = vec![lasting(back_ns, starts_ns + READ_NS, slow)];
+    events.extend(reassigns_each(moves_ns, OFFSETS_TOPIC, partitions, &order));
     // it is asked for until it is in sync
     for _ in 0..4 {
         let soon = moves_ns + dice.between(100, 3_000) * MS;
@@ -224,7 +231,7 @@ fn moved_back(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
     let mut events = Vec::new();
     for _ in 0..turns {
         order.swap(0, 1);
-        events.extend(reassigns(at_ns, TRANSACTIONS_TOPIC, 0..partitions, &order));
+        events.extend(reassigns_each(at_ns, TRANSACTIONS_TOPIC, 0..partitions, &order));
         // a replica that is new there has to have all of it first
         for soon in [dice.between(20, 200), dice.between(250, 600)] {
             events.push(asks(at_ns + soon * MS, Operation::ElectPreferred));
@@ -385,7 +392,39 @@ fn left(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hunt::SWARM;
     use crate::hunt::testing::assert_some_seeds_have;
+    use crate::recorder::testing::transactions_plan;
+    use stormglass_scenarios::plan::TransactionsPlan;
+    use stormglass_scenarios::{Source, load};
+
+    #[test]
+    fn positions_are_read_again_only_where_there_is_time_for_all_of_it() {
+        let mut base = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
+        base.producers[0].transactions =
+            Some(TransactionsPlan { positions: true, ..transactions_plan() });
+        let (window, node) = (window(&base), base.cluster.brokers[0].id);
+        // of twenty seeds those that have it, with a host that is back half a second later
+        let seeds = |at_ns: u64| {
+            let has_it = |seed: &u64| {
+                let mut plan = base.clone();
+                plan.seed = *seed;
+                plan.events = vec![lasting(at_ns, 500 * MS, Action::HostCrash { node })];
+                let events = read_while_ended(&plan, window);
+                let ends_ns = |event: &EventPlan| event.at_ns + event.for_ns.unwrap_or(0);
+                assert!(events.iter().all(|event| ends_ns(event) <= window.1), "seed {seed}");
+                storm(&mut plan);
+                let segment = plan.cluster.config.get(OFFSETS_SEGMENT);
+                let is_small = segment.is_some_and(|bytes| bytes == "2000");
+                assert_eq!(is_small, !events.is_empty(), "seed {seed}");
+                is_small
+            };
+            (1..=20).filter(has_it).count()
+        };
+        assert!(seeds(window.0) > 5);
+        // it is up again in time, but what comes then would not be over
+        assert_eq!(seeds(window.1 - READ_NS), 0);
+    }
 
     #[test]
     fn some_seeds_have_each_of_them() {

@@ -5,7 +5,9 @@
 //! logs while leaders change, producers begin anew while a broker cannot get ids for them, and topics are placed while a
 //! broker ends in order. Draws come from streams of their own, so that the other seeds stay as they are.
 
-use super::adding::{Window, add, asks, brokers, lasting, topics_with_positions, window};
+use super::adding::{
+    Window, add, asks, brokers, copied, lasting, reassigns, topics_with_positions, window,
+};
 use super::dice::Dice;
 use super::subscriptions::spare_topic;
 use super::timing::Timing;
@@ -40,15 +42,6 @@ pub(super) fn storm(plan: &mut Plan) {
     ] {
         add(plan, window.1, events);
     }
-}
-
-/// Partitions that have followers: topic, index, replicas.
-fn copied(plan: &Plan) -> Vec<(String, u32, Vec<i32>)> {
-    let of = plan.topics.iter().flat_map(|topic| {
-        let partitions = (0..).zip(&topic.assignment);
-        partitions.map(move |(index, replicas)| (topic.name.clone(), index, replicas.clone()))
-    });
-    of.filter(|(.., replicas)| replicas.len() > 1).collect()
 }
 
 /// A topic is made whose first replicas are on a broker that is away, and fenced; sometimes all of them.
@@ -102,7 +95,7 @@ fn made_while_away(plan: &Plan, (_, to_ns): Window) -> Vec<EventPlan> {
 fn moved_while_waiting(plan: &Plan, window: Window) -> Vec<EventPlan> {
     let mut dice = Dice::new(plan.seed, "moved while waiting");
     let brokers = brokers(plan);
-    let mut partitions = copied(plan);
+    let mut partitions = copied(plan.topics.iter());
     partitions.retain(|(.., replicas)| replicas.len() < brokers.len());
     if !dice.percent(25) || partitions.is_empty() {
         return Vec::new();
@@ -115,7 +108,7 @@ fn moved_while_waiting(plan: &Plan, window: Window) -> Vec<EventPlan> {
         let (topic, partition, replicas) = dice.pick(&partitions);
         let spare: Vec<i32> = brokers.iter().copied().filter(|id| !replicas.contains(id)).collect();
         let leaves = if dice.percent(65) { 0 } else { dice.index(replicas.len()) };
-        let mut target = replicas.clone();
+        let mut target = replicas.to_vec();
         target[leaves] = dice.pick(&spare);
         let stays: Vec<i32> = replicas.iter().copied().skip(1).collect();
         let node = dice.pick(&stays);
@@ -123,14 +116,11 @@ fn moved_while_waiting(plan: &Plan, window: Window) -> Vec<EventPlan> {
         let lasts = dice.between(longest / 4, longest * 95 / 100) * MS;
         let action = Action::ProcessPause { node };
         events.push(lasting(at_ns, lasts, action));
-        let moves = |replicas: Vec<i32>| {
-            let topic = topic.clone();
-            Operation::Reassign { topic, partition, replicas }
-        };
-        events.push(asks(at_ns + dice.around(150 * MS), moves(target)));
+        let moves_ns = at_ns + dice.around(150 * MS);
+        events.push(reassigns(moves_ns, &topic.name, partition, &target));
         if dice.percent(70) {
             let later = at_ns + lasts + dice.around(1_000 * MS);
-            events.push(asks(later, moves(replicas.clone())));
+            events.push(reassigns(later, &topic.name, partition, replicas));
         }
     }
     events
@@ -205,14 +195,14 @@ fn positions_deleted(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
 /// longer, is still on its way to a disk.
 fn moved_while_written(plan: &Plan, window: Window) -> Vec<EventPlan> {
     let mut dice = Dice::new(plan.seed, "moved while written");
-    let partitions = copied(plan);
+    let partitions = copied(plan.topics.iter());
     if !dice.percent(20) || partitions.is_empty() {
         return Vec::new();
     }
     let mut events = Vec::new();
     for _ in 0..dice.between(1, 3) {
         let (topic, partition, replicas) = dice.pick(&partitions);
-        let mut order = dice.shuffled(&replicas);
+        let mut order = dice.shuffled(replicas);
         let (moves, every) = (dice.between(1, 4), dice.pick(&[300, 700, 1_200]) * MS);
         let extra_latency_ns = dice.pick(&[100, 400, 900, 1_500]) * MS;
         let at_ns = dice.between(window.0, window.1);
@@ -234,8 +224,7 @@ fn moved_while_written(plan: &Plan, window: Window) -> Vec<EventPlan> {
         }
         let mut moves_ns = at_ns + every / 2;
         for _ in 0..moves {
-            let (topic, replicas) = (topic.clone(), order.clone());
-            events.push(asks(moves_ns, Operation::Reassign { topic, partition, replicas }));
+            events.push(reassigns(moves_ns, &topic.name, partition, &order));
             let soon = moves_ns + dice.between(20, 120) * MS;
             events.push(asks(soon, Operation::ElectPreferred));
             order.rotate_left(1);
@@ -248,7 +237,7 @@ fn moved_while_written(plan: &Plan, window: Window) -> Vec<EventPlan> {
 /// A follower that is in sync stands still, so that nothing is committed, and meanwhile all records that are go.
 fn deleted_while_waiting(plan: &Plan, window: Window) -> Vec<EventPlan> {
     let mut dice = Dice::new(plan.seed, "deleted while waiting");
-    let partitions = copied(plan);
+    let partitions = copied(plan.topics.iter());
     if !dice.percent(12) || partitions.is_empty() {
         return Vec::new();
     }
@@ -265,7 +254,7 @@ fn deleted_while_waiting(plan: &Plan, window: Window) -> Vec<EventPlan> {
         events.push(lasting(at_ns, lasts, action));
         // whoever is asked deletes what it leads
         for _ in 0..dice.between(2, 6) {
-            let (topic, before) = (topic.clone(), None);
+            let (topic, before) = (topic.name.clone(), None);
             let soon = at_ns + dice.between(lasts / MS / 4, lasts / MS) * MS;
             events.push(asks(soon, Operation::DeleteRecords { topic, before }));
         }
@@ -277,14 +266,14 @@ fn deleted_while_waiting(plan: &Plan, window: Window) -> Vec<EventPlan> {
 /// a new leader has not heard yet what was committed.
 fn asked_while_moved(plan: &Plan, window: Window) -> Vec<EventPlan> {
     let mut dice = Dice::new(plan.seed, "asked while moved");
-    let partitions = copied(plan);
+    let partitions = copied(plan.topics.iter());
     if !dice.percent(15) || partitions.is_empty() {
         return Vec::new();
     }
     let mut events = Vec::new();
     for _ in 0..dice.between(1, 3) {
         let (topic, partition, replicas) = dice.pick(&partitions);
-        let mut order = dice.shuffled(&replicas);
+        let mut order = dice.shuffled(replicas);
         let (moves, every) = (dice.between(1, 4), dice.pick(&[500, 900, 1_500]) * MS);
         let extra_ns = dice.pick(&[60, 150, 400]) * MS;
         let at_ns = dice.between(window.0, window.1);
@@ -294,12 +283,11 @@ fn asked_while_moved(plan: &Plan, window: Window) -> Vec<EventPlan> {
         events.push(lasting(at_ns, (moves + 1) * every, action));
         for turn in 1..=moves {
             let moves_ns = at_ns + turn * every;
-            let (of, replicas) = (topic.clone(), order.clone());
-            events.push(asks(moves_ns, Operation::Reassign { topic: of, partition, replicas }));
+            events.push(reassigns(moves_ns, &topic.name, partition, &order));
             let soon = moves_ns + dice.between(5, 40) * MS;
             events.push(asks(soon, Operation::ElectPreferred));
             for _ in 0..dice.between(4, 8) {
-                let (topic, committed) = (topic.clone(), dice.percent(40));
+                let (topic, committed) = (topic.name.clone(), dice.percent(40));
                 let operation = Operation::ListOffsets { topic, back_ms: None, committed };
                 events.push(asks(soon + dice.between(5, 300) * MS, operation));
             }

@@ -3,7 +3,9 @@
 //! back. In every seed controllers may look at what nobody leads after moments, and let brokers miss more or fewer
 //! leaderships. Draws come from streams of their own, so that all else of a seed stays as it is.
 
-use super::adding::{TRIES, Window, add, asks, brokers, drawn_whole, lasting, window};
+use super::adding::{
+    TRIES, Window, add, asks, brokers, copied, drawn_whole, lasting, reassigns, window,
+};
 use super::dice::Dice;
 use super::timing::Timing;
 use stormglass_scenarios::plan::{Action, EventPlan, Operation, Plan, TopicPlan};
@@ -113,11 +115,7 @@ fn partition<'a>(
     dice: &mut Dice,
     topics: impl Iterator<Item = &'a TopicPlan>,
 ) -> Option<(&'a TopicPlan, u32, &'a [i32])> {
-    let of = topics.flat_map(|topic| {
-        let partitions = (0_u32..).zip(&topic.assignment);
-        partitions.map(move |(index, replicas)| (topic, index, replicas.as_slice()))
-    });
-    let all: Vec<_> = of.filter(|(.., replicas)| replicas.len() > 1).collect();
+    let all = copied(topics);
     (!all.is_empty()).then(|| dice.pick(&all))
 }
 
@@ -186,10 +184,7 @@ fn taken_back(plan: &Plan, (from_ns, to_ns): Window, dice: &mut Dice) -> Vec<Eve
     let back_ns = alone_ns + 2_500 * MS;
     let mut target = replicas.to_vec();
     target[0] = dice.pick(&spare);
-    let moves = |at_ns: u64, replicas: &[i32]| {
-        let (topic, replicas) = (topic.name.clone(), replicas.to_vec());
-        asks(at_ns, Operation::Reassign { topic, partition, replicas })
-    };
+    let moves = |at_ns: u64, replicas: &[i32]| reassigns(at_ns, &topic.name, partition, replicas);
     // one is away all the time, and the others until what is new has copied everything
     let away = replicas.len() - 1;
     let mut events = vec![down(replicas[away], at_ns, back_ns - at_ns)];

@@ -53,7 +53,7 @@ fn removed(plan: &mut Plan, groups: &[ConsumerPlan]) {
     if !dice.percent(14) {
         return;
     }
-    let before = plan.events.len();
+    let mut is_added = false;
     let (from_ns, to_ns) = window(plan);
     let from_ns = (from_ns + 3_000 * MS).min(to_ns);
     for _ in 0..dice.between(2, 4) {
@@ -63,10 +63,10 @@ fn removed(plan: &mut Plan, groups: &[ConsumerPlan]) {
             back(&mut dice, &brokers(plan), &group, at_ns)
         });
         if let Ok(events) = drawn {
-            add(plan, to_ns, events);
+            is_added |= add(plan, to_ns, events);
         }
     }
-    if plan.events.len() > before {
+    if is_added {
         expire(plan, "100");
     }
 }

@@ -3,7 +3,8 @@
 //! leads it again at once. Draws come from streams of their own, so that the other seeds stay as they are.
 
 use super::adding::{
-    OFFSETS_TOPIC, Window, add, asks, brokers, lasting, positions, reassigns, window,
+    OFFSETS_TOPIC, Window, add, asks, brokers, copied, lasting, positions, reassigns,
+    reassigns_each, window,
 };
 use super::dice::Dice;
 use stormglass_scenarios::plan::{Action, EventPlan, Operation, Plan, TopicPlan};
@@ -58,7 +59,7 @@ fn led_back(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
         let away_ns = slow_ns + dice.between(400, 1_200) * MS;
         let back_ns = away_ns + dice.between(60, 250) * MS;
         for moves_ns in [at_ns, away_ns, back_ns] {
-            events.extend(reassigns(moves_ns, OFFSETS_TOPIC, partitions.clone(), &order));
+            events.extend(reassigns_each(moves_ns, OFFSETS_TOPIC, partitions.clone(), &order));
             let soon = moves_ns + dice.between(15, 50) * MS;
             events.push(asks(soon, Operation::ElectPreferred));
             order.swap(0, 1);
@@ -77,14 +78,8 @@ fn gone_while_written(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
     let brokers = brokers(plan);
     let of_all = flushes_all(plan);
     let flushes = |topic: &&TopicPlan| of_all || topic.config.contains_key(OF_TOPIC);
-    let mut partitions: Vec<(String, u32, Vec<i32>)> = Vec::new();
-    for topic in plan.topics.iter().filter(flushes) {
-        for (partition, replicas) in (0..).zip(&topic.assignment) {
-            if (2..brokers.len()).contains(&replicas.len()) {
-                partitions.push((topic.name.clone(), partition, replicas.clone()));
-            }
-        }
-    }
+    let mut partitions = copied(plan.topics.iter().filter(flushes));
+    partitions.retain(|(.., replicas)| replicas.len() < brokers.len());
     if partitions.is_empty() || !dice.percent(80) {
         return Vec::new();
     }
@@ -93,20 +88,18 @@ fn gone_while_written(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
         let (topic, partition, replicas) = dice.pick(&partitions);
         let spare: Vec<i32> = brokers.iter().copied().filter(|id| !replicas.contains(id)).collect();
         let leaves = if dice.percent(25) { 0 } else { dice.index(replicas.len()) };
-        let (node, mut target) = (replicas[leaves], replicas.clone());
+        let (node, mut target) = (replicas[leaves], replicas.to_vec());
         target[leaves] = dice.pick(&spare);
         let extra_latency_ns = dice.pick(&[40, 150, 400]) * MS;
         let lasts = 8 * extra_latency_ns + dice.between(1_000, 4_000) * MS;
         let at_ns = dice.between(from_ns, to_ns);
         let action = Action::SlowDisk { node, rate_permille: 1_000, extra_latency_ns };
         events.push(lasting(at_ns, lasts, action));
-        let moves =
-            |replicas: Vec<i32>| Operation::Reassign { topic: topic.clone(), partition, replicas };
         let moves_ns = at_ns + extra_latency_ns + dice.around(300 * MS);
-        events.push(asks(moves_ns, moves(target)));
+        events.push(reassigns(moves_ns, &topic.name, partition, &target));
         if dice.percent(75) {
             let back_ns = moves_ns + dice.between(200, 2_500) * MS;
-            events.push(asks(back_ns, moves(replicas.clone())));
+            events.push(reassigns(back_ns, &topic.name, partition, replicas));
         }
     }
     events

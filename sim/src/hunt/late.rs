@@ -4,12 +4,12 @@
 //! markers, and partitions have moved away from where markers are sent. Draws come from streams of their own, so that
 //! the other seeds stay as they are.
 
-use super::adding::{Window, add, asks, brokers, lasting, server, slow_brokers, window};
+use super::adding::{Window, add, brokers, lasting, reassigns, server, slow_brokers, window};
 use super::dice::Dice;
 use super::timing::config_ms;
 use std::collections::BTreeSet;
 use stormglass_scenarios::plan::{
-    Action, Endpoint, EventPlan, KeyDist, LinkEffect, Operation, Plan, ProducerPlan, TopicPlan,
+    Action, Endpoint, EventPlan, KeyDist, LinkEffect, Plan, ProducerPlan, TopicPlan,
     TransactionsPlan,
 };
 
@@ -237,11 +237,8 @@ fn moved_unheard(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
         let extra_ns = dice.between(300, 900) * MS;
         let action = late(Endpoint::Controllers, Endpoint::Node(coordinator), extra_ns);
         events.push(lasting(at_ns, lasts, action));
-        for (at_ns, replicas) in [(at_ns + 100 * MS, target), (at_ns + lasts + 500 * MS, replicas)]
-        {
-            let topic = topic.clone();
-            events.push(asks(at_ns, Operation::Reassign { topic, partition, replicas }));
-        }
+        events.push(reassigns(at_ns + 100 * MS, &topic, partition, &target));
+        events.push(reassigns(at_ns + lasts + 500 * MS, &topic, partition, &replicas));
     }
     events
 }

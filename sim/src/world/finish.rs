@@ -258,6 +258,10 @@ impl World {
     /// Producers that have something to send, and were not answered for a while in which every fault was over and no
     /// quota made them wait. That may take minutes, also once the quota is gone: a few full batches at once, or one of
     /// an administrator of the same user, are that much more than it (hunt seeds 7006513, 7009003, 7011182).
+    ///
+    /// Where a run heals and drains for less than [`super::DEADLINE_NS`], as most plans that were made small do, there
+    /// are none. The end of the last fault cannot stand for the time of healing: it does not tell when what the fault
+    /// left behind is over (a host that boots, a log that is recovered, a back-off).
     fn stuck_producers(&self) -> Vec<String> {
         let healed_ns = self.origin_ns.saturating_add(self.plan.phases.heal_starts_ns());
         let mut stuck = Vec::new();

@@ -111,7 +111,7 @@ impl World {
         let is_remote =
             |of: &&ConsumerPlan| of.membership.is_some_and(|of| of.assignor.is_remote());
         let group = &self.plan.consumers.iter().find(is_remote)?.group;
-        Some((Arc::from(group.as_str()), format!("{group}-0-0").into()))
+        Some((Arc::from(group.as_str()), member_id(&client_id(group, 0), 0)))
     }
 
     /// How many keys a producer's records have, where they must be in the bodies.
@@ -163,7 +163,7 @@ impl World {
             let az = plan.azs.get(member as usize).and_then(|az| self.plan.cluster.azs.get(*az));
             config.rack = az.map_or("", String::as_str).into();
         }
-        let client_id: Arc<str> = format!("{}-{member}", plan.group).into();
+        let client_id = client_id(&plan.group, member);
         let membership = plan.membership.map(|membership| {
             let instance = membership.static_members.then(|| client_id.clone());
             let rebalance_timeout_ms = config.poll_interval_ms;
@@ -182,8 +182,7 @@ impl World {
             };
             let remote = |assignor: &str| {
                 MembershipSetup::Consumer(HeartbeatSetup {
-                    // another one in each life, as a client's random UUID
-                    member: format!("{client_id}-{life}").into(),
+                    member: member_id(&client_id, life),
                     assignor: assignor.into(),
                     instance: instance.clone(),
                     client_id: client_id.clone(),
@@ -296,6 +295,16 @@ impl World {
             _ => None,
         }
     }
+}
+
+/// `client.id` of a group's member.
+fn client_id(group: &str, member: u32) -> Arc<str> {
+    format!("{group}-{member}").into()
+}
+
+/// Member id in the consumer protocol: another one in each life, as a client's random UUID.
+fn member_id(client_id: &str, life: u32) -> Arc<str> {
+    format!("{client_id}-{life}").into()
 }
 
 /// Topics that a member subscribes to.

@@ -96,24 +96,11 @@ impl Calls {
         Self { is_of_load: true, ..Self::default() }
     }
 
-    /// A load's transaction begins. `is_added`: nobody has to be told of its group. `former`: it is committed for a
-    /// member that the group does not have any more, or not in that epoch (KIP-447's zombie).
-    pub(super) fn begin_of_load(
-        &mut self,
-        number: u64,
-        is_added: bool,
-        former: Option<GroupMember>,
-    ) {
-        if self.is_of_load {
-            let group = former.unwrap_or_else(|| GroupMember {
-                group: TransactionStep::group_of(number),
-                generation: -1,
-                member: "".into(),
-                instance: None,
-            });
-            let offsets = Vec::new();
-            self.offsets.push_back(Offsets { ask: None, group, offsets, is_added });
-        }
+    /// A load's transaction begins, and commits a position for a group. `is_added`: nobody has to be told of that.
+    pub(super) fn begin_of_load(&mut self, group: GroupMember, is_added: bool) {
+        debug_assert!(self.is_of_load, "applications hand positions over themselves");
+        let offsets = Vec::new();
+        self.offsets.push_back(Offsets { ask: None, group, offsets, is_added });
     }
 
     /// The producer is closed, and begins anew.

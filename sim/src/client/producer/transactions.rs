@@ -41,24 +41,17 @@ pub struct TransactionsSetup {
 }
 
 impl TransactionsSetup {
-    /// For whom the position of a transaction is committed, if that is somebody who may not: a member that its group does
-    /// not have, or one in an epoch that it is not in.
-    fn former(&self, number: u64) -> Option<GroupMember> {
-        if !self.plan.former_members || !number.is_multiple_of(8) {
-            return None;
-        }
+    /// For whom the position of a transaction is committed: for no member, or now and then for one that its group does
+    /// not have any more, or not in that epoch (KIP-447's zombie).
+    fn committer(&self, number: u64) -> GroupMember {
+        let is_former = self.plan.former_members && number.is_multiple_of(8);
         let known = self.member.clone().filter(|_| number.is_multiple_of(16));
-        Some(match known {
-            Some((group, member)) => {
-                GroupMember { group, generation: i32::MAX, member, instance: None }
-            }
-            None => GroupMember {
-                group: TransactionStep::group_of(number),
-                generation: 1,
-                member: "former-member".into(),
-                instance: None,
-            },
-        })
+        let (group, generation, member) = match (is_former, known) {
+            (true, Some((group, member))) => (group, i32::MAX, member),
+            (true, None) => (TransactionStep::group_of(number), 1, "former-member".into()),
+            (false, _) => (TransactionStep::group_of(number), -1, "".into()),
+        };
+        GroupMember { group, generation, member, instance: None }
     }
 }
 
@@ -339,9 +332,8 @@ pub(super) fn begin(txn: &mut Transactions, cx: &mut ClientCx<'_>) {
     txn.number += 1;
     (txn.stage, txn.began_ns) = (Stage::Open, cx.now_ns);
     let is_added = txn.has_epochs();
-    let former = txn.setup.former(txn.number);
-    if let Some(calls) = &mut txn.calls {
-        calls.begin_of_load(txn.number, is_added, former);
+    if let Some(calls) = txn.calls.as_mut().filter(|calls| calls.is_of_load) {
+        calls.begin_of_load(txn.setup.committer(txn.number), is_added);
     }
     let endangered = txn.end_lost;
     tell(TransactionStep::Began { number: txn.number, endangered }, cx);

@@ -165,6 +165,7 @@ impl ConsumerMember {
             return Some(Arc::clone(pattern));
         }
         let kept = self.subscribed(names.to_vec());
+        // its parts are names of topics, but for what is yet to come
         let is_kept = |part: &&str| part.ends_with(".*") || kept.iter().any(|of| **of == **part);
         let parts: Vec<&str> = pattern.split('|').filter(is_kept).collect();
         Some(parts.join("|").into())

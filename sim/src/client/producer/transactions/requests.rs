@@ -101,10 +101,10 @@ impl Producer {
     fn transaction_coordinator(&mut self, cx: &mut ClientCx<'_>) -> Result<NodeId, u64> {
         let Some(txn) = self.transactions.as_mut() else { return Err(NEVER) };
         match txn.coordinator {
-            Coordinator::Known(node) => match self.network.coordinator_ready(node, cx) {
-                Some(ready) => ready,
-                None => Err(self.lose_transaction_coordinator(cx.now_ns)),
-            },
+            Coordinator::Known(node) => {
+                let ready = self.network.coordinator_ready(node, cx);
+                ready.unwrap_or_else(|| Err(self.lose_transaction_coordinator(cx.now_ns)))
+            }
             Coordinator::Asked => Err(NEVER),
             Coordinator::Unknown { retry_ns } if retry_ns > cx.now_ns => Err(retry_ns),
             Coordinator::Unknown { .. } => {
