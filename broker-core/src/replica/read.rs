@@ -180,7 +180,8 @@ impl ReplicaManager {
         answers
     }
 
-    fn partition_of(&self, entry: &SessionPartition) -> Option<&Partition> {
+    /// The replica that was looked at for a fetch, if it is still here.
+    pub(super) fn partition_of(&self, entry: &SessionPartition) -> Option<&Partition> {
         entry.slot.and_then(|at| self.partition(at)).filter(|partition| partition.tp == entry.tp)
     }
 
@@ -421,7 +422,8 @@ pub(super) fn state_of(partition: &Partition, error: ErrorCode) -> FetchPartitio
     }
 }
 
-fn failure(tp: TopicPartition, error: ErrorCode) -> FetchPartitionResponse {
+/// How a partition is refused that has no replica here.
+pub(super) fn failure(tp: TopicPartition, error: ErrorCode) -> FetchPartitionResponse {
     FetchPartitionResponse {
         tp,
         error,

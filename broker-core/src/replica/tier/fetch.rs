@@ -10,7 +10,7 @@ use crate::pending::Window;
 use crate::protocol::{AbortedTransaction, FetchPartitionResponse, IsolationLevel};
 use crate::records::Records;
 use crate::replica::fetch::readable_end;
-use crate::replica::read::{Lists, state_of};
+use crate::replica::read::{Lists, failure, state_of};
 use crate::replica::{Partition, ReplicaManager};
 use crate::seam::{RemoteError, RemoteOpKind, RemoteResult, TimerKey, TraceEvent};
 use crate::step::{Owner, ReplyTo, Step};
@@ -106,14 +106,13 @@ impl ReplicaManager {
     ) -> Result<(RemoteSegmentId, Offset, Offset, u32), ErrorCode> {
         let session = self.sessions.get(read.session).ok_or(ErrorCode::UnknownServerError)?;
         let entry = &session.parts[read.part as usize];
-        let slot = self.slot(entry.tp).ok_or(ErrorCode::UnknownTopicOrPartition)?;
-        let partition = self.partition(slot).ok_or(ErrorCode::UnknownTopicOrPartition)?;
+        let partition = self.partition_of(entry).ok_or(ErrorCode::UnknownTopicOrPartition)?;
         if entry.fetch_offset < partition.log.log_start_offset() {
             // deleted since it was looked at: what comes next would skip it unawares (`RemoteLogManager.read`; hunt
             // seed 30004513)
             return Err(ErrorCode::OffsetOutOfRange);
         }
-        let remote = self.tier.as_ref().and_then(|tier| tier.logs.get(&slot));
+        let remote = self.tier.as_ref().and_then(|tier| tier.logs.get(&entry.slot?));
         let remote = remote.filter(|log| log.is_listed).ok_or(ErrorCode::ReplicaNotAvailable)?;
         let (segment, end) =
             remote.find(&partition.log, entry.fetch_offset).ok_or(ErrorCode::OffsetOutOfRange)?;
@@ -175,7 +174,10 @@ impl ReplicaManager {
         }
     }
 
-    /// Answers a fetch, with the partition that was read in remote storage.
+    /// Answers a fetch, with the partition that was read in remote storage. A replica that has gone answers for
+    /// nothing, though another one of the partition may have come since: the log of that does not know what was
+    /// aborted in the one that was looked at (hunt seed 38002280). In Kafka the reader keeps the `UnifiedLog`
+    /// that it began with (`RemoteLogManager.addAbortedTransactions`).
     fn answer_remote(
         &mut self,
         step: &mut Step<'_>,
@@ -188,30 +190,29 @@ impl ReplicaManager {
         }
         let Some(session) = self.sessions.get(slot) else { return };
         let entry = &session.parts[part as usize];
-        let partition = self.slot(entry.tp).and_then(|at| self.partition(at));
-        if let Some(partition) = partition {
-            let state = |error| state_of(partition, error);
-            answers.push(match result {
-                Ok(_) if !session.is_served_by(partition) => state(ErrorCode::NotLeaderOrFollower),
-                // What was deleted while it was read: nothing tells any more what was aborted there (hunt seed
-                // 11006466; as of a local read, 2701915).
-                Ok(_)
-                    if session.isolation == IsolationLevel::ReadCommitted
-                        && entry.fetch_offset < partition.log.log_start_offset() =>
-                {
-                    state(ErrorCode::OffsetOutOfRange)
-                }
-                Ok(records) => {
-                    let bytes = u64::from(records.size_bytes());
-                    step.effects.work.fetch_bytes += bytes;
-                    let aborted = (session.isolation == IsolationLevel::ReadCommitted)
-                        .then(|| self.aborted_remotely(partition, entry.fetch_offset, &records));
-                    FetchPartitionResponse { records, aborted, ..state(ErrorCode::None) }
-                }
-                Err(error) => state(error),
-            });
-            lists.told_read(part);
-        }
+        let is_committed = session.isolation == IsolationLevel::ReadCommitted;
+        answers.push(match (self.partition_of(entry), result) {
+            (None, _) => failure(entry.tp, ErrorCode::UnknownTopicOrPartition),
+            (Some(partition), Ok(_)) if !session.is_served_by(partition) => {
+                state_of(partition, ErrorCode::NotLeaderOrFollower)
+            }
+            // What was deleted while it was read: nothing tells any more what was aborted there (hunt seed
+            // 11006466; as of a local read, 2701915).
+            (Some(partition), Ok(_))
+                if is_committed && entry.fetch_offset < partition.log.log_start_offset() =>
+            {
+                state_of(partition, ErrorCode::OffsetOutOfRange)
+            }
+            (Some(partition), Ok(records)) => {
+                let bytes = u64::from(records.size_bytes());
+                step.effects.work.fetch_bytes += bytes;
+                let aborted = is_committed
+                    .then(|| self.aborted_remotely(partition, entry.fetch_offset, &records));
+                FetchPartitionResponse { records, aborted, ..state_of(partition, ErrorCode::None) }
+            }
+            (Some(partition), Err(error)) => state_of(partition, error),
+        });
+        lists.told_read(part);
         self.send_fetch(step, slot, to, answers, &lists);
         self.keep_room(lists);
         self.free_if_closed(slot);

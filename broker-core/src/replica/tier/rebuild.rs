@@ -15,6 +15,7 @@ use crate::replica::ReplicaManager;
 use crate::replica::maintenance::Durable;
 use crate::seam::{Channel, PeerError, RemoteOpKind, RemoteResult, RemoteSegment, TraceEvent};
 use crate::step::{Owner, Step};
+use std::sync::Arc;
 
 /// How far a follower is with it.
 #[derive(Debug, Clone, Copy)]
@@ -152,6 +153,21 @@ impl ReplicaManager {
             && self.goes_on(slot, at)
         {
             self.rebuild(step, slot, (at, segment));
+            self.note_segments(slot, (at.tp, segments));
+        }
+    }
+
+    /// A list of before may lack what the leader has copied since: readers would not be told of what was aborted
+    /// between the end of that and the local log. In Kafka all ask the same `RemoteLogMetadataManager`.
+    fn note_segments(
+        &mut self,
+        slot: u32,
+        (tp, segments): (TopicPartition, Vec<Arc<RemoteSegment>>),
+    ) {
+        if let Some(log) = self.remote_log(slot, tp) {
+            log.segments = segments;
+            // one that is under way may be older
+            log.listing = log.listing.map(|_| true);
         }
     }
 

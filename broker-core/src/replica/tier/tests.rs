@@ -4,7 +4,7 @@ use super::RemoteLog;
 use crate::config::ServerConfig;
 use crate::error::ErrorCode;
 use crate::ids::{ConnectionId, CorrelationId, NodeId, Offset};
-use crate::metadata::{ConfigResource, MetadataRecord};
+use crate::metadata::{ConfigResource, LeaderUpdate, MetadataRecord, PartitionChangeRecord};
 use crate::protocol::{
     EpochEndOffset, FetchPartition, FetchPartitionResponse, FetchRequest, IsolationLevel,
     ListOffsetsPartitionResponse, ListOffsetsResponse, OffsetForLeaderEpochResponse, Request,
@@ -235,7 +235,7 @@ fn nothing_leaves_the_disk_that_is_not_in_remote_storage() {
 fn what_is_above_the_last_stable_offset_is_not_copied() {
     let mut tiered = Tiered::new(1, &[]);
     let shrink = [MetadataRecord::PartitionChange({
-        let mut change = crate::metadata::PartitionChangeRecord::new(TP);
+        let mut change = PartitionChangeRecord::new(TP);
         change.isr = Some(vec![NodeId(1), NodeId(2)]);
         change
     })];
@@ -518,6 +518,19 @@ fn a_follower_that_began_anew_meanwhile_keeps_what_it_has_copied() {
     assert_eq!(ends(&follower), (5, 5), "what remote storage tells at last is out of date");
 }
 
+/// Else it would not find what its leader had copied since the list of before, nor tell readers what was aborted there.
+#[test]
+fn a_follower_that_starts_after_remote_storage_knows_all_that_is_there() {
+    let (_, mut follower, [asked, _]) = moved_to_remote();
+    let slot = follower.rig.replicas.slot(TP).unwrap();
+    assert!(follower.remote_log(slot).segments.is_empty(), "listed before there was anything");
+    begins_at_4(&mut follower, asked, 0);
+    follower.run();
+    assert_eq!(follower.starts(), (0, 4, 4));
+    let known = follower.remote_log(slot).segments.iter().map(|segment| segment.base);
+    assert_eq!(known.collect::<Vec<_>>(), [0, 2]);
+}
+
 #[test]
 fn a_deleted_topic_takes_its_remote_part_along() {
     let mut tiered = Tiered::new(1, &[]);
@@ -539,4 +552,28 @@ fn what_is_deleted_while_it_is_read_remotely_is_out_of_range_to_readers_of_commi
     tiered.run();
     let answer = tiered.fetched();
     assert_eq!((answer.error, answer.records.is_empty()), (ErrorCode::OffsetOutOfRange, true));
+}
+
+/// Hunt seed 38002280: a replica was moved away and back while remote storage was slow. The log that was here by then
+/// knew of nothing that was aborted, and readers of committed records got all of it.
+#[test]
+fn a_replica_that_has_gone_while_it_is_read_remotely_is_not_taken_for_another_one() {
+    let moves = |tiered: &mut Tiered, replicas: [i32; 2]| {
+        let mut change = PartitionChangeRecord::new(TP);
+        change.replicas = Some(replicas.map(NodeId).to_vec());
+        change.leader = LeaderUpdate::Elected(NodeId(replicas[0]));
+        tiered.rig.apply(&[MetadataRecord::PartitionChange(change)]);
+    };
+    for is_back in [false, true] {
+        let mut tiered = Tiered::with_remote();
+        tiered.consume(1); // the read is under way
+        moves(&mut tiered, [2, 3]);
+        if is_back {
+            moves(&mut tiered, [1, 2]);
+        }
+        assert_eq!(tiered.rig.replicas.find(TP).is_some(), is_back);
+        tiered.run();
+        let (answer, unknown) = (tiered.fetched(), ErrorCode::UnknownTopicOrPartition);
+        assert_eq!((answer.error, answer.records.is_empty()), (unknown, true), "{is_back}");
+    }
 }
