@@ -144,34 +144,35 @@ impl OfLoggers {
 
 /// Does what a request asks of a node's loggers; `None`: nothing, or there are none.
 pub(crate) fn ask(node: NodeId, request: &Request) -> Option<OfLoggers> {
-    let is_asked = match request {
-        Request::DescribeConfigs(asked) => asked.resources.iter().any(|(of, _)| is_of_loggers(of)),
-        Request::AlterConfigs(asked) => asked.resources.iter().any(|of| is_of_loggers(&of.target)),
-        _ => false,
-    };
-    if !is_asked {
-        return None;
+    match request {
+        Request::DescribeConfigs(asked)
+            if asked.resources.iter().any(|(target, _)| is_of_loggers(target)) =>
+        {
+            with_levels(|levels| describe(node, levels, asked))
+        }
+        Request::AlterConfigs(asked)
+            if asked.resources.iter().any(|of| is_of_loggers(&of.target)) =>
+        {
+            with_levels(|levels| alter(node, levels, asked))
+        }
+        _ => None,
     }
+}
+
+/// Looks at the process's levels, and has them come into force if they change.
+fn with_levels(act: impl FnOnce(&mut LogLevels) -> OfLoggers) -> Option<OfLoggers> {
     let loggers = LOGGERS.get()?;
     let mut levels = loggers.levels.lock().unwrap_or_else(PoisonError::into_inner);
     let before = levels.clone();
-    let answer = answer(node, &mut levels, request);
+    let told = act(&mut levels);
     if *levels != before {
         (loggers.apply)(&levels);
     }
-    answer
+    Some(told)
 }
 
 fn is_of_loggers(target: &ConfigTarget) -> bool {
     target.kind == ConfigTarget::BROKER_LOGGER
-}
-
-fn answer(node: NodeId, levels: &mut LogLevels, request: &Request) -> Option<OfLoggers> {
-    match request {
-        Request::DescribeConfigs(asked) => Some(describe(node, levels, asked)),
-        Request::AlterConfigs(asked) => Some(alter(node, levels, asked)),
-        _ => None,
-    }
 }
 
 fn describe(node: NodeId, levels: &LogLevels, asked: &DescribeConfigsRequest) -> OfLoggers {
@@ -220,12 +221,9 @@ fn misnamed(node: NodeId, name: &str) -> Option<String> {
 
 fn alter(node: NodeId, levels: &mut LogLevels, asked: &AlterConfigsRequest) -> OfLoggers {
     let of_loggers = asked.resources.iter().filter(|of| is_of_loggers(&of.target));
-    let (mut named, mut twice) = (BTreeSet::new(), BTreeSet::new());
-    for resource in of_loggers.clone() {
-        if !named.insert(&resource.target) {
-            twice.insert(&resource.target);
-        }
-    }
+    let mut named = BTreeSet::new();
+    let targets = of_loggers.clone().map(|of| &of.target);
+    let twice: BTreeSet<_> = targets.filter(|target| !named.insert(*target)).collect();
     let mut resources = Vec::new();
     for resource in of_loggers {
         let target = resource.target.clone();

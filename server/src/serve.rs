@@ -146,13 +146,11 @@ impl Server {
     /// Why a node has stopped meanwhile, or cannot listen after all.
     pub fn ready(&mut self) -> Result<bool, ServeError> {
         let mut waiting = self.nodes.len();
-        while waiting > 0 {
+        while waiting > 0 && !self.is_stopping() {
             match self.announced.recv_timeout(START_POLL) {
                 Ok(_) => waiting -= 1,
-                Err(_) if self.nodes.iter().any(JoinHandle::is_finished) => {
-                    if self.stopping.load(Ordering::Relaxed) {
-                        return join(std::mem::take(&mut self.nodes)).map(|()| false);
-                    }
+                // in this order: a stop is known before it ends a node
+                Err(_) if self.nodes.iter().any(JoinHandle::is_finished) && !self.is_stopping() => {
                     let stopped =
                         ServeError::new("a node stopped while starting", "see the log above");
                     return self.give_up(stopped);
@@ -160,7 +158,7 @@ impl Server {
                 Err(_) => {}
             }
         }
-        if self.stopping.load(Ordering::Relaxed) {
+        if self.is_stopping() {
             return join(std::mem::take(&mut self.nodes)).map(|()| false);
         }
         self.serving.begin();
@@ -169,6 +167,10 @@ impl Server {
             Ok(()) => Ok(true),
             Err(taken) => self.give_up(taken),
         }
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
     }
 
     fn open_doors(&self, doors: Vec<(Bound, Door)>) -> Result<(), ServeError> {

@@ -56,16 +56,20 @@ public final class Conformance {
     }
 
     public static void main(String[] words) {
+        answer(words, () -> new Conformance(words[0], Integer.parseInt(words[1]), words[3]).run(words[2]));
+    }
+
+    /** Ends with 0 and what was done, 1 and what failed, or 3 where that is nothing: there is no such feature. */
+    static void answer(String[] words, Callable<String> run) {
         int code = 1;
         try {
-            String feature = words[2];
-            if (feature.equals("version")) {
-                System.out.println(AppInfoParser.getVersion());
+            String done = words[2].equals("version") ? AppInfoParser.getVersion() : run.call();
+            if (done == null) {
+                code = 3;
             } else {
-                System.out.println(
-                    new Conformance(words[0], Integer.parseInt(words[1]), words[3]).run(feature));
+                System.out.println(done);
+                code = 0;
             }
-            code = 0;
         } catch (Throwable error) {
             error.printStackTrace();
             System.err.println(String.valueOf(error).split("\n")[0]);

@@ -6,7 +6,7 @@ use super::script::{Difference, Script};
 use std::fmt::Write as _;
 
 /// What differs and is not asked for, and why.
-const NOT_ASKED: [(&str, &str); 3] = [
+const NOT_ASKED: [(&str, &str); 2] = [
     (
         "`segment.bytes` and `log.segment.bytes` from 14 on",
         "Kafka takes 1 MiB or more (KIP-1030); simulations have small segments, and topics of theirs \
@@ -16,7 +16,6 @@ const NOT_ASKED: [(&str, &str); 3] = [
         "values of brokers' configs that Kafka does not check, as `log.retention.ms=-5`",
         "they are bound as those of topics are; Kafka takes them and goes by something else",
     ),
-    ("unknown configs of brokers", "refused; Kafka keeps them for plugins"),
 ];
 
 /// The page.
