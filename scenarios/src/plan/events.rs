@@ -286,6 +286,13 @@ pub enum Operation {
         /// Group id.
         group: String,
     },
+    /// Who had a static member's name (`group.instance.id`) before says that it leaves. Its heir has that name by now.
+    LeaveLate {
+        /// Group id.
+        group: String,
+        /// Which member, from 0.
+        member: u32,
+    },
     /// Some broker is asked for the groups that it coordinates.
     ListGroups,
     /// A clumsy producer sends a batch that its leader must refuse.

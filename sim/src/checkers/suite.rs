@@ -21,8 +21,8 @@ use super::one_leader::Quorum;
 use super::ownership::Ownership;
 use super::partition::Partition;
 use super::state::{
-    Changes, Chores, Elections, Followed, Forgotten, Heartbeats, InTouch, Kept, Lasting, Learners,
-    Overdue, Recorded, Segments, SessionEnds, Standing, Unaware,
+    Changes, Chores, Elections, Expired, Followed, Forgotten, Heartbeats, InTouch, Kept, Lasting,
+    Learners, Overdue, Recorded, Segments, SessionEnds, Standing, Unaware,
 };
 use super::timeouts::Timeouts;
 use super::transactions::Transactions;
@@ -116,6 +116,7 @@ pub struct Checkers {
     pub(super) chores: Chores,
     pub(super) overdue: Overdue,
     pub(super) elections: Elections,
+    pub(super) expired: Expired,
     pub(super) segments: Segments,
     pub(super) standing: Standing,
     pub(super) lasting: Lasting,
@@ -185,6 +186,7 @@ impl Checkers {
             chores: Chores::default(),
             overdue: Overdue::default(),
             elections: Elections::default(),
+            expired: Expired::default(),
             segments: Segments::default(),
             standing: Standing::default(),
             lasting: Lasting::of(plan),
@@ -250,6 +252,7 @@ impl Checkers {
         self.chores.node_down(node);
         self.overdue.node_down(node);
         self.elections.node_down(node);
+        self.expired.rest();
         self.segments.node_down(node);
         self.standing.node_down(node);
         self.lasting.node_down(node);

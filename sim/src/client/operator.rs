@@ -226,6 +226,7 @@ fn is_elsewhere(response: &Response) -> bool {
         Response::OffsetFetch(answer) => answer.groups.iter().any(|of| is_so(of.error)),
         Response::OffsetDelete(answer) => is_so(answer.error),
         Response::DeleteGroups(answer) => answer.groups.iter().any(|(_, error)| is_so(*error)),
+        Response::LeaveGroup(answer) => is_so(answer.error),
         Response::InitProducerId(answer) => is_so(answer.error),
         Response::AddPartitionsToTxn(answer) => {
             let mut all = answer.transactions.iter().flat_map(|of| &of.partitions);
@@ -311,6 +312,11 @@ fn came_of_clients(response: &Response) -> (bool, &'static str) {
     match response {
         Response::Fetch(_) => (true, "operator: a reader was answered"),
         Response::ListGroups(answer) => (answer.error.is_ok(), "operator: groups listed"),
+        // that is what it is for
+        Response::LeaveGroup(answer) => (
+            answer.error.is_ok() && answer.members.iter().all(|(.., error)| !error.is_ok()),
+            "operator: a former member was refused",
+        ),
         Response::InitProducerId(answer) => (answer.error.is_ok(), "operator: producer named"),
         Response::AddPartitionsToTxn(answer) => {
             let mut all = answer.transactions.iter().flat_map(|of| &of.partitions);
@@ -326,6 +332,7 @@ mod tests {
     use crate::client::mock::{MS, Mock};
     use stormglass_broker_core::protocol::{
         CreateTopicsRequest, DeleteGroupsResponse, ElectLeadersRequest, ElectionKind,
+        LeaveGroupResponse,
     };
     use stormglass_scenarios::plan::ClientProfile;
 
@@ -372,6 +379,21 @@ mod tests {
         assert!(!is_elsewhere(&groups(ErrorCode::None)));
         assert!(!is_elsewhere(&groups(ErrorCode::NonEmptyGroup)));
         assert_eq!(came_of(&groups(ErrorCode::None)), "operator: group deleted");
+    }
+
+    #[test]
+    fn a_former_member_is_refused_by_who_coordinates_its_group() {
+        let told = |error, of: Option<ErrorCode>| {
+            let members = of.map(|of| ("n-former".into(), Some("n".into()), of));
+            let members = members.into_iter().collect();
+            Response::LeaveGroup(LeaveGroupResponse { error, members })
+        };
+        assert!(is_elsewhere(&told(ErrorCode::NotCoordinator, None)));
+        let fenced = told(ErrorCode::None, Some(ErrorCode::FencedInstanceId));
+        assert!(!is_elsewhere(&fenced));
+        assert_eq!(came_of(&fenced), "operator: a former member was refused");
+        let gone = told(ErrorCode::None, Some(ErrorCode::None));
+        assert_eq!(came_of(&gone), "operator: a change was refused");
     }
 
     #[test]

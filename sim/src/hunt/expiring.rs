@@ -1,7 +1,7 @@
 //! Positions that are old by the clocks of brokers, which are put forward while members of a group are away: those
-//! of a group with members are kept all the same, and those of one that has just lost its last member, too. Or nobody has
-//! been there for a while, and somebody comes back while the group is being removed. Draws come from streams of their
-//! own, so that the other seeds stay as they are.
+//! of a group with members are kept all the same, whichever protocol they speak, and those of one in the classic protocol
+//! that has just lost its last member, too. Or nobody has been there for a while, and somebody comes back while the group
+//! is being removed. Draws come from streams of their own, so that the other seeds stay as they are.
 
 use super::adding::{TRIES, add, brokers, drawn_whole, is_classic, lasting, slow_brokers, window};
 use super::dice::Dice;
@@ -35,6 +35,39 @@ pub(super) fn storm(plan: &mut Plan) {
         let events = forward(&mut dice, &brokers(plan), &group, at_ns);
         add(plan, to_ns, events);
     }
+}
+
+/// Has positions of groups in the consumer protocol grow old at once, each of which has the age of its commit
+/// (`ConsumerGroup.offsetExpirationCondition`), and nobody away but one member at most.
+pub(super) fn storm_of_heartbeats(plan: &mut Plan) {
+    let mut dice = Dice::new(plan.seed, "old positions of heartbeats");
+    let is_remote =
+        |group: &&ConsumerPlan| group.membership.is_some_and(|of| of.assignor.is_remote());
+    let groups: Vec<ConsumerPlan> = plan.consumers.iter().filter(is_remote).cloned().collect();
+    if groups.is_empty() || forgets_producers(plan) || !dice.percent(30) {
+        return;
+    }
+    expire(plan, dice.pick(&["100", "300"]));
+    let session = plan.cluster.config_ms("group.consumer.session.timeout.ms", 45_000) * MS;
+    let (from_ns, to_ns) = window(plan);
+    let from_ns = (from_ns + 3_000 * MS).min(to_ns);
+    for _ in 0..dice.between(1, 3) {
+        let (at_ns, for_ns) = (dice.between(from_ns, to_ns), dice.between(1_000, 4_000) * MS);
+        let mut events: Vec<EventPlan> = all_ahead(&brokers(plan), at_ns, for_ns).collect();
+        let group = dice.pick(&groups);
+        if group.count > 1 && dice.percent(40) {
+            let action = Action::ClientPause { client: group.group, instance: Some(0) };
+            events.push(lasting(at_ns, session + for_ns, action));
+        }
+        add(plan, to_ns, events);
+    }
+}
+
+/// The clocks of brokers are ahead for a while.
+fn all_ahead(nodes: &[i32], at_ns: u64, for_ns: u64) -> impl Iterator<Item = EventPlan> {
+    let jump =
+        move |node: &i32| lasting(at_ns, for_ns, Action::ClockJump { node: *node, by_ns: JUMP_NS });
+    nodes.iter().map(jump)
 }
 
 /// Positions are kept for a minute, and looked at so often, ms.
@@ -105,9 +138,7 @@ fn forward(dice: &mut Dice, nodes: &[i32], group: &ConsumerPlan, at_ns: u64) -> 
     };
     let for_ns = session + dice.between(1_500, 3_000) * MS;
     let jumps_ns = at_ns + dice.between(20, 400) * MS;
-    let jump =
-        |node: &i32| lasting(jumps_ns, for_ns, Action::ClockJump { node: *node, by_ns: JUMP_NS });
-    nodes.iter().map(jump).chain([lasting(at_ns, for_ns, away)]).collect()
+    all_ahead(nodes, jumps_ns, for_ns).chain([lasting(at_ns, for_ns, away)]).collect()
 }
 
 #[cfg(test)]
@@ -141,5 +172,23 @@ mod tests {
             }
         }
         assert!((5..150).contains(&seeds) && (3..90).contains(&backs), "{seeds} {backs}");
+    }
+
+    #[test]
+    fn some_seeds_have_positions_of_heartbeats_that_are_old() {
+        let base = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
+        let is_ahead =
+            |event: &EventPlan| matches!(event.action, Action::ClockJump { by_ns: JUMP_NS, .. });
+        let is_remote =
+            |group: &ConsumerPlan| group.membership.is_some_and(|of| of.assignor.is_remote());
+        let mut seeds = 0;
+        for plan in (1..600).map(|seed| swarm(&base, seed)) {
+            let has_some = plan.consumers.iter().any(is_remote);
+            let kept = plan.cluster.config.get("offsets.retention.minutes");
+            let is_short = kept.is_some_and(|minutes| minutes == "1");
+            let grows_old = is_short && plan.events.iter().any(is_ahead);
+            seeds += i32::from(has_some && grows_old);
+        }
+        assert!((10..100).contains(&seeds), "{seeds}");
     }
 }

@@ -3,6 +3,7 @@
 //! Pure: draws plans, judges recordings, makes plans smaller. Who runs many seeds side by side, and
 //! what is written where, is the binary's business.
 
+mod absent;
 mod adding;
 mod applications;
 mod configs;
@@ -25,6 +26,7 @@ mod settings;
 mod shrink;
 mod stalls;
 mod storm;
+mod strangers;
 mod subscriptions;
 mod swarm;
 mod tails;

@@ -51,6 +51,7 @@ fn operation_name(operation: &Operation) -> &'static str {
         Operation::BeginTransaction { .. } => "admin-begin-transaction",
         Operation::DeletePositions { .. } => "admin-delete-positions",
         Operation::DeleteGroup { .. } => "admin-delete-group",
+        Operation::LeaveLate { .. } => "admin-leave-late",
         Operation::ListGroups => "admin-list-groups",
         Operation::ProduceFlawed { .. } => "admin-produce-flawed",
         Operation::PlaceTopic { .. } => "admin-place-topic",

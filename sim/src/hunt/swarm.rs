@@ -1,6 +1,7 @@
 //! From a scenario's plan and a seed to the plan of one storm. The plan is explicit: it reproduces
 //! the run without the seed's draws.
 
+use super::absent;
 use super::configs;
 use super::coordinators;
 use super::crossings;
@@ -16,6 +17,7 @@ use super::rarely;
 use super::remote;
 use super::stalls;
 use super::storm;
+use super::strangers;
 use super::subscriptions;
 use super::tails;
 use super::timing::Timing;
@@ -79,6 +81,9 @@ pub fn swarm(base: &Plan, seed: u64) -> Plan {
         members::storm_of_names(&mut plan);
         subscriptions::look_ahead(&mut plan);
         coordinators::list(&mut plan);
+        expiring::storm_of_heartbeats(&mut plan);
+        strangers::storm(&mut plan);
+        absent::storm(&mut plan);
         drop_administrator(&mut plan);
     }
     plan

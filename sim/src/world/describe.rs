@@ -123,6 +123,7 @@ fn asked_for(operation: &Operation) -> String {
             format!("positions of group {group} in {topic} are to go")
         }
         Operation::DeleteGroup { group } => format!("group {group} is to go"),
+        Operation::LeaveLate { group, member } => leaves(group, *member),
         Operation::ListGroups => "groups are asked for".to_owned(),
         Operation::ProduceFlawed { topic, partition, flaw } => {
             format!("a batch for {topic}-{partition} is flawed: {flaw:?}")
@@ -151,6 +152,10 @@ fn asked_for(operation: &Operation) -> String {
             format!("quotas of {} are asked for", owner(of))
         }
     }
+}
+
+fn leaves(group: &str, member: u32) -> String {
+    format!("who was member {member} of group {group} before says that it leaves")
 }
 
 fn trimmed(topic: &str, before: Option<u32>) -> String {

@@ -13,9 +13,10 @@ use stormglass_broker_core::protocol::{
     CommittedOffset, ConfigChange, ConfigOp, ConfigTarget, CreatePartitionsRequest,
     CreateTopicsRequest, DeleteGroupsRequest, DeleteRecordsRequest, DeleteTopicsRequest,
     DescribeConfigsRequest, ElectLeadersRequest, ElectionKind, InitProducerIdRequest,
-    IsolationLevel, ListGroupsRequest, ListOffsetsRequest, NewPartitions, NewTopic,
-    OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchGroup, OffsetFetchRequest, OffsetSpec,
-    Placement, ProducePartition, ProduceRequest, Request, TopicRef, UnregisterBrokerRequest,
+    IsolationLevel, LeaveGroupRequest, ListGroupsRequest, ListOffsetsRequest, NewPartitions,
+    NewTopic, OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchGroup, OffsetFetchRequest,
+    OffsetSpec, Placement, ProducePartition, ProduceRequest, Request, TopicRef,
+    UnregisterBrokerRequest,
 };
 use stormglass_scenarios::plan::{Action, ClientProfile, Operation};
 
@@ -252,7 +253,8 @@ fn altered((kind, name): (i8, &str), (op, key): (ConfigOp, &str), value: Option<
     })
 }
 
-/// What is asked about topics that the controller places, lists, and configs of groups, and for a transaction.
+/// What is asked about topics that the controller places, lists, and configs of groups, for a transaction, and by who
+/// was a member before.
 fn settings_request(operation: &Operation) -> Option<Request> {
     Some(match operation {
         Operation::PlaceTopic { topic, partitions, replicas } => {
@@ -276,6 +278,12 @@ fn settings_request(operation: &Operation) -> Option<Request> {
             let (producer_id, producer_epoch) = (-1, -1);
             let request = InitProducerIdRequest { transactional, producer_id, producer_epoch };
             Request::InitProducerId(request)
+        }
+        Operation::LeaveLate { group, member } => {
+            // as `World::consumer` names it; another member id than any that a coordinator gives out
+            let instance: Arc<str> = format!("{group}-{member}").into();
+            let members = vec![(format!("{instance}-former").into(), Some(instance))];
+            Request::LeaveGroup(LeaveGroupRequest { group: group.as_str().into(), members })
         }
         Operation::DescribeConfigs { topic, group } => {
             let target = |kind, name: &str| (ConfigTarget { kind, name: name.into() }, None);

@@ -27,6 +27,7 @@ impl Checkers {
         self.talk.unproven.clear();
         self.talk.proven.clear();
         self.talk.unwritten = None;
+        self.expired.rest();
         let (looked, unknown) = match request {
             Request::Fetch(fetch) => {
                 let looked = Looked::all(broker, fetch.partitions.iter());
@@ -137,6 +138,7 @@ impl Checkers {
 
     /// A node is about to take an answer of its disk.
     pub fn reads(&mut self, now_ns: u64, node: i32) {
+        self.expired.rest();
         self.talk.turned(now_ns, node);
     }
 
@@ -148,6 +150,7 @@ impl Checkers {
         (from, correlation): (NodeId, u64),
         result: &Result<Response, PeerError>,
     ) {
+        self.expired.rest();
         self.heartbeats.hears(now_ns, (node, correlation), result);
         self.talk.unwritten = Unwritten::of((node, broker), correlation, result);
         self.talk.before.clear();

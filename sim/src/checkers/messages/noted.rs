@@ -1,11 +1,14 @@
 //! What is noted of a request as a node begins to work on it, where its answer is compared with that: of members in the
-//! classic protocol, of groups that are to be deleted, of readers that are ahead of a log, or behind it, and of what is to
-//! become part of a transaction.
+//! classic protocol, of who commits positions, of groups that are to be deleted, of readers that are ahead of a log, or
+//! behind it, and of what is to become part of a transaction.
 
 use super::looked::Looked;
-use super::{Says, Speaker, ahead, classic, committed, joined, let_in, missing, replaced};
+use super::{
+    Says, Speaker, ahead, classic, committed, committing, joined, let_in, missing, replaced,
+};
 use std::sync::Arc;
 use stormglass_broker_core::Broker;
+use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::protocol::{FetchPartition, Request, Response};
 
 /// What is noted.
@@ -16,6 +19,8 @@ pub(super) enum Noted {
     Member(classic::Before),
     /// Who asks goes by a name that another member has.
     Replaced,
+    /// What who commits positions is to hear.
+    Commits(ErrorCode),
     /// A group that is to be deleted, or to lose positions.
     Group(missing::Found),
     /// Positions of a fetch that are out of a log's range.
@@ -40,6 +45,9 @@ impl Noted {
             Request::JoinGroup(_) | Request::SyncGroup(_) => {
                 let before = classic::Before::of(broker, request, has_right_clocks);
                 before.map_or(Self::Nothing, Self::Member)
+            }
+            Request::OffsetCommit(asked) => {
+                committing::due(broker, asked).map_or(Self::Nothing, Self::Commits)
             }
             Request::DeleteGroups(_) | Request::OffsetDelete(_) => {
                 missing::of(broker, request).map_or(Self::Nothing, Self::Group)
@@ -87,6 +95,7 @@ impl Noted {
                 member.keeps_places(says, by, asked, answer);
             }
             (Self::Replaced, _) => replaced::answer(says, by.node, asked, answer),
+            (Self::Commits(due), _) => committing::answer(says, by.node, *due, (asked, answer)),
             (Self::Group(found), _) => found.answered(says, by, answer),
             (Self::Outside(outside), Response::Fetch(answer)) if !outside.is_empty() => {
                 answer.partitions.iter().for_each(|part| ahead::answer(says, by, outside, part));

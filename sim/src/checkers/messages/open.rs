@@ -126,6 +126,8 @@ pub(super) fn is_looked_at(request: &Request) -> bool {
             | Request::EndTxn(_)
             | Request::TransactionalProduce(_)
             | Request::OffsetCommit(_)
+            | Request::LeaveGroup(_)
+            | Request::FindCoordinator(_)
             | Request::OffsetFetch(_)
             | Request::TxnOffsetCommit(_)
             | Request::DeleteRecords(_)

@@ -2,9 +2,9 @@
 
 use super::open::Open;
 use super::{
-    Speaker, answers, controller, deleted, deletions, errors, fetches, forwarded, led, members,
-    named, offsets, owed, paged, placed, proven, session_times, timestamps, undone, unsure, votes,
-    written,
+    Speaker, answers, controller, deleted, deletions, errors, fetches, forwarded, led, located,
+    members, named, offsets, owed, paged, placed, proven, session_times, timestamps, undone,
+    unsure, votes, written,
 };
 use crate::checkers::suite::Checkers;
 use std::sync::Arc;
@@ -167,6 +167,9 @@ impl Checkers {
                 let at = (by.node, members::term(by.broker, &asked.group));
                 self.rest(|says| members.joined(says, at, asked, answer));
                 self.talk.members = members;
+            }
+            (Request::FindCoordinator(asked), Response::FindCoordinator(answer)) => {
+                self.rest(|says| located::answer(says, (by.node, by.broker), asked, answer));
             }
             (Request::DescribeTopicPartitions(asked), Response::DescribeTopicPartitions(told)) => {
                 self.rest(|says| paged::answer(says, (by.node, by.broker), asked, told));

@@ -8,6 +8,7 @@ mod chores;
 mod cleaned;
 mod coordinating;
 mod elections;
+mod expired;
 mod forgotten;
 mod goes_on;
 mod groups;
@@ -64,6 +65,7 @@ pub(crate) use changes::Changes;
 pub(crate) use chores::Chores;
 pub(crate) use cleaned::Cleaned;
 pub(crate) use elections::Elections;
+pub(crate) use expired::Expired;
 pub(crate) use forgotten::Forgotten;
 pub(crate) use heartbeats::Heartbeats;
 pub(crate) use horizons::Horizons;
@@ -265,6 +267,7 @@ impl Checkers {
         if self.has_right_clocks {
             self.overdue.rings(now_ns, node, key);
         }
+        self.expired.rings(now_ns, (node, broker), key);
         self.elections.rings(now_ns, (node, broker), key);
     }
 

@@ -94,6 +94,16 @@ pub(crate) fn said_positions<'a>(
     records.filter_map(|record| Some((key(&record)?, offset(&record)?))).collect()
 }
 
+/// Positions that a part of a log deletes.
+pub(super) fn deleted_positions<'a>(
+    batches: impl Iterator<Item = &'a Batch>,
+) -> impl Iterator<Item = PositionKey> {
+    let data = batches.filter(|batch| !batch.header.is_control());
+    let records = data.flat_map(|batch| batch.records().unwrap_or_default());
+    let tombstones = records.filter(|record| record.value.is_none());
+    tombstones.filter_map(|record| key(&record))
+}
+
 /// Positions that count at the end of a log.
 fn from_log<'a>(batches: impl Iterator<Item = &'a Batch>) -> Positions {
     read(batches).0
@@ -225,6 +235,12 @@ mod tests {
         assert_eq!(of(&[open()]).into_keys().collect::<Vec<_>>(), [7]);
         assert_eq!(of(&[open(), says(None, None)]), Open::new(), "deleted since");
         assert_eq!(of(&[open(), ends(7, true)]), Open::new());
+    }
+
+    #[test]
+    fn a_position_without_a_value_is_deleted() {
+        let of = |batches: &[Batch]| deleted_positions(batches.iter()).count();
+        assert_eq!(of(&[says(Some(3), None), says(None, None), ends(7, true)]), 1);
     }
 
     #[test]

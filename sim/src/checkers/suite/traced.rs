@@ -34,6 +34,7 @@ impl Checkers {
                 if let Some(transactions) = &mut self.transactions {
                     transactions.written.appended(now_ns, *tp, records);
                 }
+                self.lets_go(node, records);
                 self.appended(*tp, node, Origin::Leader, records);
                 self.look_for_revived(at, records);
                 self.lets_in(node, (at, *tp), records);

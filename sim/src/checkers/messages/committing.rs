@@ -1,0 +1,122 @@
+//! Who may commit positions, as its coordinator decides it when it is asked (Kafka's `validateOffsetCommit`): a member
+//! in its generation or epoch, also while others join, so that it can say how far it has read before it gives anything
+//! up; not while its group waits for an assignment; and who is no member, only while the group has none, as a tool would
+//! move the positions under the members' feet.
+
+use super::{Says, classic};
+use stormglass_broker_core::Broker;
+use stormglass_broker_core::error::ErrorCode;
+use stormglass_broker_core::protocol::{GroupState, OffsetCommitRequest, Request, Response};
+
+/// What who commits is to hear, as a node begins to work on that. `None`: it is not who it says, or its group has no
+/// members.
+pub(super) fn due(broker: &Broker, asked: &OffsetCommitRequest) -> Option<ErrorCode> {
+    let OffsetCommitRequest { group, generation, member, instance, .. } = asked;
+    if *generation < 0 && member.is_empty() && instance.is_none() {
+        return has_members(broker, group).then_some(ErrorCode::UnknownMemberId);
+    }
+    if let Some(known) = broker.classic_member(group, member) {
+        let is_same = instance.is_none() || known.instance == instance.as_ref();
+        return is_same.then(|| word((known.state, known.generation), *generation));
+    }
+    let known = broker.consumer_epochs(group, member)?;
+    Some(if known.epoch == *generation { ErrorCode::None } else { ErrorCode::StaleMemberEpoch })
+}
+
+/// Whether a group that is coordinated here, and loaded, has members in either protocol.
+fn has_members(broker: &Broker, group: &str) -> bool {
+    let has_consumers = || broker.consumer_members(group).is_some_and(|count| count > 0);
+    broker.classic_group(group).is_some_and(|of| has_some(of.state)) || has_consumers()
+}
+
+/// Whether a group in the classic protocol has members in a state.
+fn has_some(state: GroupState) -> bool {
+    !matches!(state, GroupState::Empty | GroupState::Dead)
+}
+
+/// What members of a generation in the classic protocol hear as they commit.
+fn word((state, now): (GroupState, i32), generation: i32) -> ErrorCode {
+    match state {
+        GroupState::Dead => ErrorCode::CoordinatorNotAvailable,
+        _ if generation != now => ErrorCode::IllegalGeneration,
+        GroupState::CompletingRebalance => ErrorCode::RebalanceInProgress,
+        GroupState::PreparingRebalance | GroupState::Stable | GroupState::Empty => ErrorCode::None,
+    }
+}
+
+/// The coordinator answers, perhaps when its log has the positions.
+pub(super) fn answer(
+    says: &mut Says<'_>,
+    node: i32,
+    due: ErrorCode,
+    (asked, answer): (&Request, &Response),
+) {
+    let Response::OffsetCommit(answer) = answer else { return };
+    let wrong = answer.partitions.iter().find(|(_, told)| !is_heard(due, *told));
+    says.rule(wrong.is_none(), &|| {
+        format!(
+            "coordinator {node} answers who commits positions with {wrong:?}, and not with {due:?}: {asked:?}"
+        )
+    });
+}
+
+/// Whether who commits hears what it is to hear, or nothing of its group: of a partition that there is not, or of the
+/// log.
+fn is_heard(due: ErrorCode, told: ErrorCode) -> bool {
+    let is_of_epochs = told == ErrorCode::StaleMemberEpoch;
+    told == due || !is_of_epochs && classic::is_heard(due, told)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::broken_by;
+    use super::*;
+    use crate::recorder::testing::tp;
+    use std::sync::Arc;
+    use stormglass_broker_core::protocol::OffsetCommitResponse;
+
+    /// How many rules an answer breaks that has this for the second of two partitions, the first of which is not there.
+    fn broken(due: ErrorCode, told: ErrorCode) -> usize {
+        let group: Arc<str> = "g".into();
+        let asked = OffsetCommitRequest::without_member(group, Vec::new());
+        let asked = Request::OffsetCommit(Box::new(asked));
+        let partitions = vec![(tp(7), ErrorCode::UnknownTopicOrPartition), (tp(0), told)];
+        let told = Response::OffsetCommit(OffsetCommitResponse { partitions });
+        broken_by(|says| answer(says, 1, due, (&asked, &told)))
+    }
+
+    #[test]
+    fn members_commit_while_others_join() {
+        use GroupState::{CompletingRebalance, Dead, PreparingRebalance, Stable};
+        let told = |state, told| broken(word((state, 4), 4), told);
+        let rebalances = ErrorCode::RebalanceInProgress;
+        for state in [PreparingRebalance, Stable] {
+            assert_eq!((told(state, ErrorCode::None), told(state, rebalances)), (0, 1));
+            assert_eq!(told(state, ErrorCode::UnknownMemberId), 1, "it is one");
+        }
+        assert_eq!((told(CompletingRebalance, rebalances), told(Dead, ErrorCode::None)), (0, 1));
+        assert_eq!(told(CompletingRebalance, ErrorCode::None), 1);
+        assert_eq!(told(Stable, ErrorCode::CoordinatorNotAvailable), 0, "that is of its log");
+    }
+
+    #[test]
+    fn generations_and_epochs_are_compared() {
+        let other = word((GroupState::Stable, 5), 4);
+        let none = ErrorCode::None;
+        assert_eq!((broken(other, ErrorCode::IllegalGeneration), broken(other, none)), (0, 1));
+        let stale = ErrorCode::StaleMemberEpoch;
+        assert_eq!((broken(stale, stale), broken(stale, none)), (0, 1));
+        assert_eq!(broken(none, stale), 1, "it is in its epoch");
+        assert_eq!(broken(stale, ErrorCode::NotCoordinator), 0, "that is something else");
+    }
+
+    #[test]
+    fn who_is_no_member_commits_where_there_are_none() {
+        use GroupState::{CompletingRebalance, Dead, Empty, PreparingRebalance, Stable};
+        assert!([PreparingRebalance, CompletingRebalance, Stable].into_iter().all(has_some));
+        assert!(!has_some(Empty) && !has_some(Dead));
+        let unknown = ErrorCode::UnknownMemberId;
+        assert_eq!((broken(unknown, unknown), broken(unknown, ErrorCode::None)), (0, 1));
+        assert_eq!(broken(unknown, ErrorCode::CoordinatorLoadInProgress), 0);
+    }
+}
