@@ -1,7 +1,7 @@
 //! Transactional ids, one by one.
 
 use crate::broker::Broker;
-use crate::ids::{LeaderEpoch, TopicPartition};
+use crate::ids::{ConnectionId, CorrelationId, LeaderEpoch, TopicPartition};
 use crate::inspect::TransactionView;
 use crate::protocol::{ProducerIdAndEpoch, TransactionState};
 use std::collections::BTreeSet;
@@ -99,6 +99,13 @@ impl Broker {
     /// Questions that this broker has asked, and whose answers still count.
     pub fn open_questions(&self) -> impl Iterator<Item = QuestionView> {
         self.role().into_iter().flat_map(|role| role.verifier.open_questions())
+    }
+
+    /// Requests of producers that wait until this broker asks a coordinator again that is busy, in the order in which
+    /// they have begun to, by connection.
+    pub fn put_off(&self) -> impl Iterator<Item = (ConnectionId, CorrelationId)> {
+        let put_off = self.role().into_iter().flat_map(|role| role.verifier.put_off());
+        put_off.map(|to| (to.conn, to.correlation))
     }
 
     /// Transactions that are coordinated here, and have been open for longer, at a time in ms, than their producers have

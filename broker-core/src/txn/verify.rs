@@ -231,6 +231,14 @@ impl Verifier {
         self.later.iter().map(|(at, _)| *at).min()
     }
 
+    /// Requests that wait until a busy coordinator is asked again, in the order in which they have begun to; for
+    /// checkers.
+    pub(crate) fn put_off(&self) -> impl Iterator<Item = ReplyTo> {
+        self.later.iter().map(|(_, asked)| match &asked.work {
+            Work::Produce(to, _) | Work::Offsets(to, _) => *to,
+        })
+    }
+
     /// Timer: asks again. Returns what can go on without an answer.
     pub(crate) fn additions_due(&mut self, cx: &mut Cx<'_, '_>) -> Vec<Verified> {
         let now = cx.step.now;

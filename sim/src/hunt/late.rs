@@ -48,7 +48,7 @@ pub(super) fn storm(plan: &mut Plan) {
 }
 
 /// Brokers wait for so long, and nobody who is not reached holds up the others.
-fn wait(plan: &mut Plan, patience: &str) {
+pub(super) fn wait(plan: &mut Plan, patience: &str) {
     for (key, value) in [
         (PATIENCE, patience),
         ("replica.lag.time.max.ms", "300"),
@@ -68,12 +68,13 @@ fn configure(plan: &mut Plan, configs: &[(&str, &str)]) {
 }
 
 /// Messages of a broker to some come so much later.
-fn late(from: Endpoint, to: Endpoint, extra_ns: u64) -> Action {
+pub(super) fn late(from: Endpoint, to: Endpoint, extra_ns: u64) -> Action {
     let effect = LinkEffect::Delay { extra_ns, jitter_ns: 0 };
     Action::Link { from: vec![from], to: vec![to], one_way: true, effect }
 }
 
-fn transactions(plan: &Plan) -> impl Iterator<Item = (&ProducerPlan, TransactionsPlan)> {
+/// Producers with transactions, and those.
+pub(super) fn transactions(plan: &Plan) -> impl Iterator<Item = (&ProducerPlan, TransactionsPlan)> {
     plan.producers.iter().filter_map(|producer| Some((producer, producer.transactions?)))
 }
 
@@ -142,7 +143,7 @@ fn spread(dice: &mut Dice, brokers: &[i32], topic: &mut TopicPlan) {
 
 /// Brokers that coordinate transactions as a run begins, which places the partitions of their log in turn, from the
 /// second one on.
-fn coordinators(plan: &Plan) -> Vec<i32> {
+pub(super) fn coordinators(plan: &Plan) -> Vec<i32> {
     let brokers = brokers(plan);
     let partitions = server(plan, "transaction.state.log.num.partitions", "50");
     let partitions: usize = partitions.parse().unwrap_or(1);

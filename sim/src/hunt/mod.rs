@@ -34,6 +34,7 @@ mod tails;
 mod testing;
 mod timing;
 mod transactions;
+mod unheard;
 
 pub use applications::strike;
 pub use judge::{Failure, Judgement, judge};

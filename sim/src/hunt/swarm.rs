@@ -22,6 +22,7 @@ use super::subscriptions;
 use super::tails;
 use super::timing::Timing;
 use super::transactions;
+use super::unheard;
 use stormglass_scenarios::plan::{Action, KeyDist, NodePlan, Plan, TopicPlan};
 
 /// The scenario whose cluster, clients and configs are drawn, too. Any other scenario keeps them,
@@ -84,6 +85,7 @@ pub fn swarm(base: &Plan, seed: u64) -> Plan {
         expiring::storm_of_heartbeats(&mut plan);
         strangers::storm(&mut plan);
         absent::storm(&mut plan);
+        unheard::storm(&mut plan);
         drop_administrator(&mut plan);
     }
     plan

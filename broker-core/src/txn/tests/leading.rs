@@ -518,8 +518,10 @@ fn with_an_epoch_each_a_busy_coordinator_is_asked_again_for_a_while() {
         let id = bed.question();
         assert!(bed.act(|verifier, _, cx| verifier.answered(cx, id, &busy)).is_none());
         assert!(bed.act(|verifier, _, cx| verifier.additions_due(cx)).is_empty(), "not yet");
+        assert_eq!(bed.verifier.put_off().collect::<Vec<_>>(), [CLIENT]);
         bed.rig.now_ms += 20;
         assert!(bed.act(|verifier, _, cx| verifier.additions_due(cx)).is_empty());
+        assert_eq!(bed.verifier.put_off().count(), 0, "it is asked");
     }
     let id = bed.question();
     let verified = bed.told(id, Ok(ErrorCode::ConcurrentTransactions));

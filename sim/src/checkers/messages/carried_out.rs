@@ -122,13 +122,22 @@ struct Shown {
     due: Option<ErrorCode>,
 }
 
+/// A partition that is being moved.
+#[derive(Debug)]
+struct Move {
+    tp: TopicPartition,
+    adding: Vec<NodeId>,
+    /// The replicas that it is to have, in order.
+    target: Vec<NodeId>,
+}
+
 /// What is being handled.
 #[derive(Debug, Default)]
 pub(super) struct CarriedOut {
     /// An active controller is to change something.
     change: Option<(Key, Request)>,
-    /// Replicas that are being added where an active controller is to change the ISR.
-    moving: Vec<(TopicPartition, Vec<NodeId>)>,
+    /// Partitions that are being moved where an active controller is to change the ISR.
+    moving: Vec<Move>,
     /// A member has shown that it is alive.
     member: Option<Shown>,
     /// The same of a member in the consumer protocol, which is answered when the log has what it says.
@@ -218,14 +227,13 @@ impl CarriedOut {
     }
 
     /// An ISR was to be changed. Partitions whose reassignment has ended with it before all that it adds are in
-    /// sync.
-    pub(super) fn moved_early(&mut self, broker: &Broker) -> Vec<TopicPartition> {
+    /// sync, or with other replicas than it was to end with.
+    pub(super) fn moved_wrongly(&mut self, broker: &Broker) -> Vec<TopicPartition> {
         let moving = std::mem::take(&mut self.moving);
         let Some(image) = broker.active_metadata() else { return Vec::new() };
-        let is_early = |(tp, adding): &(TopicPartition, Vec<NodeId>)| {
-            image.partition(*tp).is_some_and(|state| has_moved_early(state, adding))
-        };
-        moving.into_iter().filter(is_early).map(|(tp, _)| tp).collect()
+        let is_wrong =
+            |of: &Move| image.partition(of.tp).is_some_and(|state| has_moved_wrongly(state, of));
+        moving.into_iter().filter(is_wrong).map(|of| of.tp).collect()
     }
 
     /// A member in the consumer protocol that has just shown that it is alive.
@@ -265,21 +273,21 @@ impl CarriedOut {
     }
 }
 
-/// What is being added to partitions whose ISR is to be changed.
-fn moving(
-    image: &MetadataImage,
-    asked: &AlterPartitionRequest,
-) -> Vec<(TopicPartition, Vec<NodeId>)> {
+/// Partitions that are being moved, and whose ISR is to be changed.
+fn moving(image: &MetadataImage, asked: &AlterPartitionRequest) -> Vec<Move> {
     let of = asked.partitions.iter().filter_map(|data| {
-        let moving = image.partition(data.tp)?.moving.as_ref()?;
-        Some((data.tp, moving.adding.clone()))
+        let state = image.partition(data.tp)?;
+        let adding = state.moving.as_ref()?.adding.clone();
+        Some(Move { tp: data.tp, adding, target: undone::after_moving(state) })
     });
     of.collect()
 }
 
-/// Whether a partition is not being moved any more, and some of what was added to it is not in sync.
-fn has_moved_early(state: &PartitionImage, adding: &[NodeId]) -> bool {
-    state.moving.is_none() && adding.iter().any(|id| !state.isr.contains(id))
+/// Whether a partition is not being moved any more, and some of what was added to it is not in sync, or it has other
+/// replicas than it was to have, or in another order.
+fn has_moved_wrongly(state: &PartitionImage, of: &Move) -> bool {
+    let lacks = of.adding.iter().any(|id| !state.isr.contains(id));
+    state.moving.is_none() && (lacks || state.replicas != of.target)
 }
 
 /// Who is told to go on, or to join again, has shown that it is alive.
@@ -307,9 +315,16 @@ mod tests {
             partition_epoch: 0,
             recovering: false,
         };
-        let is_early = |isr: &[i32], is_over| has_moved_early(&of(isr, is_over), &[NodeId(3)]);
+        let moved = |target: [i32; 3]| Move {
+            tp: TopicPartition::METADATA,
+            adding: vec![NodeId(3)],
+            target: target.map(NodeId).to_vec(),
+        };
+        let is_early =
+            |isr: &[i32], is_over| has_moved_wrongly(&of(isr, is_over), &moved([1, 2, 3]));
         assert!(is_early(&[1, 2], true));
         assert!(!is_early(&[1, 3], true) && !is_early(&[1, 2], false));
+        assert!(has_moved_wrongly(&of(&[1, 3], true), &moved([3, 1, 2])), "in another order");
     }
 
     #[test]

@@ -23,12 +23,14 @@ impl Checkers {
             proven,
             awaited,
             overtaken,
+            put_off,
             unwritten,
             ..
         } = &self.talk;
         let is_silent = before.is_empty() && unproven.is_empty() && proposed.is_empty();
         let is_silent = is_silent && proven.is_empty() && !awaited.is_due();
         let is_silent = is_silent && !overtaken.is_asked() && unwritten.is_none();
+        let is_silent = is_silent && !put_off.is_due();
         let asks = stays_fenced.is_some() || shutdowns.is_asked() || carried_out.is_asked();
         asks || !is_silent
     }
@@ -58,6 +60,11 @@ impl Checkers {
             let markers = self.talk.overtaken.taken(by.node);
             self.rest(|says| overtaken::count_no_more(says, by, (&markers, replies)));
         }
+        if self.talk.put_off.is_due() {
+            let mut put_off = std::mem::take(&mut self.talk.put_off);
+            self.rest(|says| put_off.is_not_too_long(says, by));
+            self.talk.put_off = put_off;
+        }
         for (tp, elected) in std::mem::take(&mut self.talk.proposed) {
             self.counts_taken_in(by, tp, elected);
         }
@@ -81,10 +88,13 @@ impl Checkers {
         if let Some(heard) = self.talk.carried_out.heard() {
             self.rest(|says| heard.handled(says, by, replies));
         }
-        for tp in self.talk.carried_out.moved_early(by.broker) {
+        for tp in self.talk.carried_out.moved_wrongly(by.broker) {
             self.about(tp, |says| {
                 says.rule(false, &|| {
-                    format!("controller {} ends a reassignment before all is in sync", by.node)
+                    format!(
+                        "controller {} ends a reassignment before all is in sync, or otherwise than it was asked to",
+                        by.node
+                    )
                 });
             });
         }

@@ -53,6 +53,9 @@ impl Checkers {
         self.talk.awaited.asked(key, broker, request);
         self.talk.let_in.asked(node, request);
         self.talk.overtaken.asked((node, broker), request);
+        if self.has_right_clocks {
+            self.talk.put_off.asked(now_ns, key, request);
+        }
         if let Request::LeaveGroup(asked) = request {
             self.standing.leaves(&asked.group);
             let waits = self.talk.open.iter_mut().filter(|((of, ..), _)| *of == node);
@@ -152,6 +155,7 @@ impl Checkers {
     ) {
         self.expired.rest();
         self.heartbeats.hears(now_ns, (node, correlation), result);
+        self.talk.put_off.hears(now_ns, (node, broker), result);
         self.talk.unwritten = Unwritten::of((node, broker), correlation, result);
         self.talk.before.clear();
         self.talk.learned.clear();

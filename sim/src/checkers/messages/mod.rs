@@ -18,6 +18,7 @@ mod creations;
 mod decided;
 mod deleted;
 mod deletions;
+mod endable;
 mod ends;
 mod epochs;
 mod errors;
@@ -46,6 +47,7 @@ mod peers;
 mod pending;
 mod placed;
 mod proven;
+mod put_off;
 mod questions;
 mod quotas;
 mod replaced;
@@ -60,6 +62,7 @@ mod tests;
 mod timestamps;
 mod transactional;
 mod undone;
+mod unsaid;
 mod unsure;
 mod untouched;
 mod unwritten;
@@ -83,6 +86,7 @@ use members::Members;
 use open::Open;
 use overtaken::Overtaken;
 use owed::Owed;
+use put_off::PutOff;
 use quotas::Quotas;
 use rustc_hash::{FxHashMap, FxHashSet};
 use session_times::SessionTimes;
@@ -172,6 +176,7 @@ pub(crate) struct Talk {
     let_in: LetIn,
     decided: Decided,
     overtaken: Overtaken,
+    put_off: PutOff,
     /// What a follower has asked a leader for last, by node, leader and partition.
     fetching: FxHashMap<(i32, NodeId, TopicPartition), Fetching>,
     /// Of the answer that is being taken.
@@ -299,6 +304,7 @@ impl Checkers {
         self.talk.let_in.forget(node);
         self.talk.decided.forget(node);
         self.talk.shutdowns.forget(node);
+        self.talk.put_off.forget(node);
         self.talk.unwritten = None;
         self.talk.quotas.iter_mut().for_each(|quotas| quotas.forget(node));
     }

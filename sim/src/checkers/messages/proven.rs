@@ -119,7 +119,33 @@ pub(super) fn is_decision(answer: &Response) -> bool {
             | Response::AllocateProducerIds(_)
             | Response::UnregisterBroker(_)
             | Response::BrokerRegistration(_)
+            | Response::CreateTopics(_)
+            | Response::DeleteTopics(_)
+            | Response::CreatePartitions(_)
+            | Response::AlterConfigs(_)
+            | Response::AlterClientQuotas(_)
+            | Response::ElectLeaders(_)
+            | Response::AlterPartitionReassignments(_)
+            | Response::ListPartitionReassignments(_)
+            | Response::UpdateFeatures(_)
     )
+}
+
+/// Whether a controller says that something of what it was asked is done. A request for nothing is answered by anybody.
+fn is_done(answer: &Response) -> bool {
+    match answer {
+        Response::BrokerRegistration(answer) => answer.error.is_ok(),
+        Response::AlterPartition(answer) => answer.error.is_ok(),
+        Response::CreateTopics(answer) => answer.topics.iter().any(|of| of.error.is_ok()),
+        Response::DeleteTopics(answer) => answer.topics.iter().any(|of| of.error.is_ok()),
+        Response::CreatePartitions(answer) => answer.topics.iter().any(|(_, e)| e.is_ok()),
+        Response::AlterConfigs(answer) => answer.resources.iter().any(|of| of.error.is_ok()),
+        Response::AlterClientQuotas(answer) => answer.entries.iter().any(|of| of.error.is_ok()),
+        Response::AlterPartitionReassignments(answer) => answer.error.is_ok(),
+        Response::ListPartitionReassignments(answer) => answer.error.is_ok(),
+        Response::UpdateFeatures(answer) => answer.error.is_ok(),
+        answer => super::controller::is_taken(answer),
+    }
 }
 
 /// Who says as controller that something is done is the active one: what a former one has proposed may never be
@@ -129,12 +155,7 @@ pub(super) fn decides(says: &mut Says<'_>, by: Speaker<'_>, answer: &Response) {
     if by.broker.metadata().is_some() {
         return;
     }
-    let is_done = match answer {
-        Response::BrokerRegistration(answer) => answer.error.is_ok(),
-        Response::AlterPartition(answer) => answer.error.is_ok(),
-        answer => super::controller::is_taken(answer),
-    };
-    says.rule(!is_done || by.broker.active_metadata().is_some(), &|| {
+    says.rule(!is_done(answer) || by.broker.active_metadata().is_some(), &|| {
         format!(
             "controller {} is not active, and says that it has done what it was asked: {answer:?}",
             by.node
@@ -182,6 +203,34 @@ mod tests {
     use crate::checkers::testing::registered;
     use stormglass_broker_core::ids::NodeId;
     use stormglass_broker_core::metadata::{MetadataRecord, RegisterBrokerRecord};
+    use stormglass_broker_core::protocol::{
+        AlterConfigsResponse, AlterPartitionReassignmentsResponse, AlteredConfigs, ConfigTarget,
+    };
+
+    #[test]
+    fn what_a_controller_says_is_done_is_seen() {
+        let alters = |errors: &[ErrorCode]| {
+            let altered = errors.iter().map(|error| AlteredConfigs {
+                target: ConfigTarget { kind: ConfigTarget::TOPIC, name: "t".into() },
+                error: *error,
+                message: None,
+            });
+            Response::AlterConfigs(AlterConfigsResponse { resources: altered.collect() })
+        };
+        let (none, refused) = (ErrorCode::None, ErrorCode::NotController);
+        assert!(is_decision(&alters(&[none])) && is_done(&alters(&[none])));
+        assert!(is_done(&alters(&[refused, none])), "one of them");
+        assert!(!is_done(&alters(&[refused])) && !is_done(&alters(&[])));
+        let moves = |error| {
+            let (allow_replication_factor_change, partitions) = (false, Vec::new());
+            Response::AlterPartitionReassignments(AlterPartitionReassignmentsResponse {
+                error,
+                allow_replication_factor_change,
+                partitions,
+            })
+        };
+        assert!(is_decision(&moves(none)) && is_done(&moves(none)) && !is_done(&moves(refused)));
+    }
 
     #[test]
     fn a_fetch_counts_until_its_follower_has_registered_anew_and_is_unfenced() {

@@ -4,7 +4,7 @@ use super::open::Open;
 use super::{
     Speaker, answers, controller, deleted, deletions, errors, fetches, forwarded, led, located,
     members, named, offsets, owed, paged, placed, proven, session_times, timestamps, undone,
-    unsure, votes, written,
+    unsaid, unsure, votes, written,
 };
 use crate::checkers::suite::Checkers;
 use std::sync::Arc;
@@ -26,12 +26,19 @@ impl Checkers {
         let objection = if objections.is_empty() { None } else { objections.remove(&key) };
         let is_welcome = !self.talk.welcome.is_empty() && self.talk.welcome.remove(&key);
         self.talk.awaited.answered(key);
+        self.talk.put_off.answered(key);
         if let Some(mut quotas) = self.talk.quotas.take() {
             let of = (now_ns, by.node, by.broker);
             self.rest(|says| quotas.answered(says, of, reply));
             self.talk.quotas = Some(quotas);
         }
-        let Some(answer) = reply.response.as_ref() else { return };
+        let Some(answer) = reply.response.as_ref() else {
+            if let Some(open) = asked.filter(|open| matches!(open.request, Request::Produce(_))) {
+                let failed = (&*open.unled, objection.as_deref());
+                self.rest(|says| unsaid::answer(says, by.node, failed, reply.closes));
+            }
+            return;
+        };
         self.rest(|says| forwarded::answer(says, by, answer));
         self.rest(|says| errors::answer(says, by, answer));
         if owed::is_answer(answer) {

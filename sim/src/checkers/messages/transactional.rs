@@ -2,7 +2,7 @@
 //! was asked: who its producer is, which partitions its transaction has, since when, and who may come again. Who has to
 //! wait for a producer id is looked at less closely, as others may come first.
 
-use super::{Says, Speaker, fenced, fencing};
+use super::{Says, Speaker, endable, fenced, fencing};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use stormglass_broker_core::Broker;
@@ -87,8 +87,12 @@ impl Before {
 
     fn flaw(&self, after: &View, asked: &Request, answer: &Response) -> Option<&'static str> {
         let known = self.known.as_ref();
-        if let Some(flaw) = known.and_then(|known| fenced::wrongly(known, asked, answer)) {
-            return Some(flaw);
+        let refused = known.and_then(|known| {
+            let flaw = fenced::wrongly(known, asked, answer);
+            flaw.or_else(|| endable::wrongly(known, asked, answer))
+        });
+        if refused.is_some() {
+            return refused;
         }
         match (asked, answer) {
             (Request::InitProducerId(asked), Response::InitProducerId(answer)) => {

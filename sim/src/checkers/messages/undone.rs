@@ -137,12 +137,16 @@ fn is_created(image: &MetadataImage, topic: &NewTopic) -> bool {
         && known.partitions.iter().zip(placed).all(|(known, placed)| known.replicas == *placed)
 }
 
-/// A partition has, or is about to have, exactly these replicas; `None`: it is not being moved.
+/// A partition has, or is about to have, exactly these replicas, in this order, as the first one is the preferred
+/// leader (Kafka's `PartitionReassignmentReplicas`); `None`: it is not being moved.
 fn is_moving(state: &PartitionImage, target: Option<&[NodeId]>) -> bool {
-    let Some(target) = target else { return state.moving.is_none() };
+    target.map_or(state.moving.is_none(), |target| after_moving(state) == target)
+}
+
+/// The replicas that a partition has once it has moved, in order.
+pub(super) fn after_moving(state: &PartitionImage) -> Vec<NodeId> {
     let leaves = |id: &NodeId| state.moving.as_ref().is_some_and(|of| of.removing.contains(id));
-    let left: BTreeSet<NodeId> = state.replicas.iter().copied().filter(|id| !leaves(id)).collect();
-    left == target.iter().copied().collect()
+    state.replicas.iter().copied().filter(|id| !leaves(id)).collect()
 }
 
 /// Whether a reassignment must be taken, or why it must be refused, as the metadata is before it; `None`: it may be
@@ -283,6 +287,16 @@ mod tests {
         assert!(!is_moving(&moving(&[1, 2, 3], &[], &[]), Some(&ids(&[4, 2, 3]))));
         assert!(is_moving(&moving(&[1, 2, 3], &[], &[]), None));
         assert!(!is_moving(&moving(&[4, 2, 3, 1], &[4], &[1]), None));
+    }
+
+    #[test]
+    fn a_reassignment_has_the_replicas_in_the_order_that_was_asked_for() {
+        let target = ids(&[4, 3, 2]);
+        assert!(is_moving(&moving(&[4, 3, 2, 1], &[4], &[1]), Some(&target)));
+        assert!(is_moving(&moving(&[1, 4, 3, 2], &[4], &[1]), Some(&target)), "who leaves is out");
+        assert!(!is_moving(&moving(&[1, 2, 3, 4], &[4], &[1]), Some(&target)));
+        let reordered = moving(&[1, 2, 3], &[], &[]);
+        assert!(!is_moving(&reordered, Some(&ids(&[3, 2, 1]))), "nothing but the order changes");
     }
 
     #[test]
