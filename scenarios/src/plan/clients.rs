@@ -75,7 +75,8 @@ pub struct TransactionsPlan {
     /// Each transaction commits a position of a group of its producer's own.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub positions: bool,
-    /// One in eight of those names a member that the group does not have.
+    /// One in eight of those names a member that its group does not have. Where groups are in the consumer protocol,
+    /// every other one is instead for the first of these, and names its first member in an epoch that it never reaches.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub former_members: bool,
 }

@@ -62,7 +62,7 @@ impl<T> Network<T> {
     }
 
     /// A coordinator, as [`Network::ready`]; `None` where there is no way to it: it may have moved, and Java looks for
-    /// it again (`Sender.maybeFindCoordinatorAndRetry`).
+    /// it again (`Sender.maybeFindCoordinatorAndRetry`, `AbstractCoordinator.ensureCoordinatorReady`).
     pub(crate) fn coordinator_ready(
         &mut self,
         node: NodeId,

@@ -329,6 +329,7 @@ mod tests {
     fn nobody_is_stuck_before_the_faults_have_been_over_for_as_long() {
         let (now, acked) = (100 * SECOND_NS, 50 * SECOND_NS);
         assert!(!is_stuck(now, [acked, 0, now - 3 * SECOND_NS]));
+        assert!(!is_stuck(now, [acked, 0, now - DEADLINE_NS + 1]));
         assert!(is_stuck(now, [acked, 0, now - DEADLINE_NS]));
         assert!(!is_stuck(now, [acked, now - 1, now - DEADLINE_NS]), "its quota is over just now");
         assert!(!is_stuck(now, [now - DEADLINE_NS + 1, 0, acked]));

@@ -155,4 +155,26 @@ mod tests {
         assert!(!is_same(&view(&[1]), Some(&view(&[]))), "others could have it");
         assert!(!is_same(&view(&[]), None));
     }
+
+    #[test]
+    fn the_log_has_where_a_member_is_and_what_it_may_have() {
+        let known = ConsumerEpochsView {
+            epoch: 5,
+            previous: 4,
+            assigned: [tp(0), tp(1)].into(),
+            revoking: [tp(2)].into(),
+            is_confirmed: true,
+        };
+        assert!(is_same(&known, Some(&known)));
+        let of = |change: fn(&mut ConsumerEpochsView)| {
+            let mut found = known.clone();
+            change(&mut found);
+            is_same(&known, Some(&found))
+        };
+        assert!(!of(|found| found.epoch = 4), "the epoch was not written");
+        assert!(!of(|found| found.previous = 3), "it could not ask once more in the one before");
+        assert!(!of(|found| found.assigned = [tp(0)].into()), "others could have it");
+        assert!(!of(|found| found.assigned.extend([tp(3)])), "it was never told of it");
+        assert!(!of(|found| found.revoking = [tp(2), tp(1)].into()), "it may keep that");
+    }
 }

@@ -139,7 +139,8 @@ impl Consumer {
         let mut errors = committed.partitions.iter().map(|(_, error)| *error);
         let error = errors.find(|error| !error.is_ok()).unwrap_or(ErrorCode::None);
         if matches!(error, ErrorCode::NotCoordinator | ErrorCode::CoordinatorNotAvailable) {
-            return self.lose_coordinator(cx.now_ns);
+            self.lose_coordinator(cx.now_ns);
+            return;
         }
         if !error.is_ok() && error.is_retriable() && error != ErrorCode::RebalanceInProgress {
             return;

@@ -20,7 +20,14 @@ impl Consumer {
     #[cold]
     pub(crate) fn coordinator_ready(&mut self, cx: &mut ClientCx<'_>) -> Result<NodeId, u64> {
         match self.coordinator {
-            Coordinator::Known(node) => self.network.ready(node, cx),
+            Coordinator::Known(node) => match self.network.coordinator_ready(node, cx) {
+                Some(ready) => {
+                    self.coordinator_failures = 0;
+                    ready
+                }
+                // found again where the connection to it has just failed
+                None => Err(self.lose_coordinator(cx.now_ns)),
+            },
             Coordinator::Asked => Err(NEVER),
             Coordinator::Unknown { retry_ns } if retry_ns > cx.now_ns => Err(retry_ns),
             Coordinator::Unknown { .. } => {
@@ -43,21 +50,25 @@ impl Consumer {
         let found = answer.coordinators.first().filter(|found| found.error.is_ok());
         match found.and_then(|found| found.node) {
             Some(node) => {
-                self.coordinator_failures = 0;
                 // Java's members talk to it on a connection of its own
                 let id = self.membership.as_ref().map_or(node.0, |_| COORDINATOR_IDS - node.0);
                 self.coordinator = Coordinator::Known(NodeId(id));
             }
-            None => self.lose_coordinator(now_ns),
+            None => {
+                self.lose_coordinator(now_ns);
+            }
         }
     }
 
-    /// The coordinator must be asked for again, after a back-off.
-    pub(crate) fn lose_coordinator(&mut self, now_ns: u64) {
+    /// The coordinator must be asked for again, after a back-off; from when on, ns. As in Java that grows until there
+    /// is a way to the one that was found.
+    pub(crate) fn lose_coordinator(&mut self, now_ns: u64) -> u64 {
         let backoff = self.config.connection.retry_backoff();
         let wait_ns = backoff.after(self.coordinator_failures, &mut self.network.draws);
         self.coordinator_failures = self.coordinator_failures.saturating_add(1);
-        self.coordinator = Coordinator::Unknown { retry_ns: now_ns + wait_ns };
+        let retry_ns = now_ns + wait_ns;
+        self.coordinator = Coordinator::Unknown { retry_ns };
+        retry_ns
     }
 
     /// Commits when the interval is over. When to come back, ns.

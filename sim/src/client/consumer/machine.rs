@@ -96,6 +96,7 @@ pub struct Consumer {
     /// The polling thread processes until then, ns.
     pub(super) busy_until_ns: u64,
     pub(super) coordinator: Coordinator,
+    /// How often it was looked for since there was a way to it.
     pub(super) coordinator_failures: u32,
     /// Partitions whose consumed offset is not committed.
     pub(super) uncommitted: Vec<u32>,
@@ -325,6 +326,8 @@ impl Consumer {
         for InFlight { call, .. } in lost {
             self.call_lost(call, cx);
         }
+        // also where nothing was asked on it, as a consumer of Java's that polls sees that
+        // (`AbstractCoordinator.checkAndGetCoordinator`)
         if self.coordinator == Coordinator::Known(node) {
             self.lose_coordinator(cx.now_ns);
         }
@@ -342,7 +345,9 @@ impl Consumer {
         let now_ns = cx.now_ns;
         match call {
             Call::Metadata => self.network.view.failed(&mut self.network.draws, now_ns),
-            Call::FindCoordinator => self.lose_coordinator(now_ns),
+            Call::FindCoordinator => {
+                self.lose_coordinator(now_ns);
+            }
             Call::Group(call) => self.group_call_lost(call, now_ns),
             Call::OffsetFetch(asked, _) | Call::ListOffsets(asked) | Call::Validate(asked) => {
                 self.look_up_later(&asked, now_ns);

@@ -181,6 +181,28 @@ fn commits_follow_a_coordinator_that_moves() {
     assert!(mock.outcomes.contains(&Outcome::Committed { tp: tp(0), offset: 100 }));
 }
 
+/// A consumer that only commits has no connection of its own for that.
+#[test]
+fn commits_follow_a_coordinator_that_moves_while_there_is_no_way_to_it() {
+    let keys = [
+        ("auto.commit.interval.ms", "200"),
+        ("reconnect.backoff.ms", "10000"),
+        ("reconnect.backoff.max.ms", "10000"),
+        ("retry.backoff.max.ms", "100"),
+    ];
+    let mut mock = Mock::new(consumer(&plan(&keys), 1), 3, 1);
+    mock.coordinator = 2;
+    fill(&mut mock.logs[0], 10);
+    mock.run_until(1_000 * MS);
+    mock.disconnect(2);
+    fill(&mut mock.logs[0], 10);
+    mock.run_until(2_000 * MS);
+    assert_eq!(mock.committed[&tp(0)].0, 100, "no connection to it is tried yet");
+    mock.coordinator = 3;
+    mock.run_until(2_500 * MS);
+    assert_eq!(mock.committed[&tp(0)].0, 200);
+}
+
 #[test]
 fn a_leader_change_is_followed_after_validation() {
     let mut mock = Mock::new(consumer(&plan(&[]), 1), 2, 1);

@@ -1,6 +1,6 @@
 //! A member against the mock: joining, losing its place, giving up what moves.
 
-use super::membership::{ClassicSetup, HeartbeatSetup, MembershipSetup};
+use super::membership::{COORDINATOR_IDS, ClassicSetup, HeartbeatSetup, MembershipSetup};
 use super::tests::{delivered, fill, plan, tp};
 use super::{Assignment, Assignor, Consumer, ConsumerSetup};
 use crate::client::config::{ClientCosts, ConsumerConfig};
@@ -13,18 +13,19 @@ use stormglass_broker_core::ids::{NodeId, TopicPartition};
 
 /// The only member of a group that reads three partitions with 100 records each.
 fn mock(assignor: Assignor) -> Mock<Consumer> {
-    member(
-        "200",
-        MembershipSetup::Classic(ClassicSetup {
-            assignor,
-            names_generation: true,
-            instance: None,
-            client_id: Arc::from("g-0"),
-            session_timeout_ms: 2_000,
-            rebalance_timeout_ms: 4_000,
-            heartbeat_ns: 500 * MS,
-        }),
-    )
+    member("200", MembershipSetup::Classic(classic(assignor)))
+}
+
+fn classic(assignor: Assignor) -> ClassicSetup {
+    ClassicSetup {
+        assignor,
+        names_generation: true,
+        instance: None,
+        client_id: Arc::from("g-0"),
+        session_timeout_ms: 2_000,
+        rebalance_timeout_ms: 4_000,
+        heartbeat_ns: 500 * MS,
+    }
 }
 
 /// The same in the consumer protocol.
@@ -33,24 +34,29 @@ fn by_heartbeats() -> Mock<Consumer> {
 }
 
 fn by_heartbeats_with_commits(interval_ms: &str) -> Mock<Consumer> {
-    member(
-        interval_ms,
-        MembershipSetup::Consumer(HeartbeatSetup {
-            member: Arc::from("m"),
-            assignor: Arc::from("uniform"),
-            instance: None,
-            client_id: Arc::from("g-0"),
-            rebalance_timeout_ms: 4_000,
-            pattern: None,
-            leaves_out: None,
-            ahead: None,
-            closes: false,
-        }),
-    )
+    member(interval_ms, MembershipSetup::Consumer(remote()))
+}
+
+fn remote() -> HeartbeatSetup {
+    HeartbeatSetup {
+        member: Arc::from("m"),
+        assignor: Arc::from("uniform"),
+        instance: None,
+        client_id: Arc::from("g-0"),
+        rebalance_timeout_ms: 4_000,
+        pattern: None,
+        leaves_out: None,
+        ahead: None,
+        closes: false,
+    }
 }
 
 fn member(commit_interval_ms: &str, membership: MembershipSetup) -> Mock<Consumer> {
-    let plan = plan(&[("auto.commit.interval.ms", commit_interval_ms)]);
+    member_with(&[("auto.commit.interval.ms", commit_interval_ms)], membership)
+}
+
+fn member_with(keys: &[(&str, &str)], membership: MembershipSetup) -> Mock<Consumer> {
+    let plan = plan(keys);
     let assign = |partition| Assignment { topic: Arc::from("t"), partition };
     let consumer = Consumer::new(ConsumerSetup {
         config: ConsumerConfig::parse(&plan).unwrap(),
@@ -262,4 +268,58 @@ fn only_what_the_coordinator_knows_is_held() {
     };
     let held: Vec<usize> = mock.outcomes.iter().filter_map(held).collect();
     assert_eq!(held[..2], [0, 3], "at first it has not said that it has anything");
+}
+
+/// Members of both protocols, without and with an instance id. No session ends before a test does.
+fn of_each_kind() -> [MembershipSetup; 4] {
+    let instance = Some(Arc::<str>::from("i"));
+    let classic = classic(Assignor::CooperativeSticky);
+    let classic = ClassicSetup { session_timeout_ms: 30_000, ..classic };
+    [
+        MembershipSetup::Classic(classic.clone()),
+        MembershipSetup::Classic(ClassicSetup { instance: instance.clone(), ..classic }),
+        MembershipSetup::Consumer(remote()),
+        MembershipSetup::Consumer(HeartbeatSetup { instance, ..remote() }),
+    ]
+}
+
+/// The connection to a coordinator.
+fn link(node: i32) -> NodeId {
+    NodeId(COORDINATOR_IDS - node)
+}
+
+#[test]
+fn a_coordinator_whose_idle_connection_fails_is_looked_for() {
+    for setup in of_each_kind() {
+        let mut mock = member("200", setup.clone());
+        mock.run_until(1_000 * MS);
+        let (connects, heartbeats) = (mock.connects.len(), mock.heartbeats);
+        mock.coordinator = 2;
+        mock.disconnect(link(1).0);
+        mock.run_until(2_000 * MS);
+        let since: Vec<NodeId> = mock.connects[connects..].iter().map(|(_, node)| *node).collect();
+        assert_eq!(since, [link(2)], "{setup:?}");
+        assert!(mock.heartbeats > heartbeats, "{setup:?}");
+    }
+}
+
+/// It waited until it might connect again, though the coordinator had moved meanwhile.
+#[test]
+fn a_coordinator_that_is_found_where_no_connection_is_tried_yet_is_looked_for_again() {
+    let keys = [
+        ("auto.commit.interval.ms", "200"),
+        ("reconnect.backoff.ms", "10000"),
+        ("reconnect.backoff.max.ms", "10000"),
+        ("retry.backoff.max.ms", "100"),
+    ];
+    for setup in of_each_kind() {
+        let mut mock = member_with(&keys, setup.clone());
+        mock.run_until(1_000 * MS);
+        mock.disconnect(link(1).0);
+        mock.run_until(2_000 * MS);
+        let heartbeats = mock.heartbeats;
+        mock.coordinator = 2;
+        mock.run_until(2_500 * MS);
+        assert!(mock.heartbeats > heartbeats, "{setup:?}");
+    }
 }

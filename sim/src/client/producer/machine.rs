@@ -172,8 +172,12 @@ impl Producer {
                 self.change_load(cx.now_ns, *rate_permille);
             }
             ClientInput::StopLoad => {
-                // what the end of a transaction holds back was offered all the same: it goes in another one
-                self.intake.stop(cx.now_ns, self.transactions.is_some());
+                // What the end of a transaction holds back was offered all the same: it goes in another one. What a
+                // full buffer holds back is more than the brokers take, with and without transactions: the drain is for
+                // consumers to catch up, and not for the rest of an overload.
+                let is_held_back = self.transactions.as_ref().is_some_and(|txn| txn.holds_back());
+                let goes_on = is_held_back && !self.intake.is_blocked();
+                self.intake.stop(cx.now_ns, goes_on);
                 self.flushing = true;
                 if let Some(transactions) = &mut self.transactions {
                     transactions.stopped = true;

@@ -269,3 +269,27 @@ fn what_the_last_commit_holds_back_goes_in_a_transaction_of_its_own() {
     mock.client.unfinished(mock.now_ns, &mut |held| unfinished += held.times_ns.len());
     assert_eq!(unfinished, 0);
 }
+
+/// Those in transactions went on through the drain, with all that they had not got rid of before.
+#[test]
+fn what_a_full_buffer_holds_back_is_no_load_of_the_drain() {
+    for in_transactions in [false, true] {
+        let mut setup = setup(0, false);
+        setup.config = config(ClientProfile::Java, &[("buffer.memory", "65536")]);
+        setup.arrivals = Listed::even(100 * MS, MS / 10, 40_000, 1_024);
+        setup.transactions = setup.transactions.filter(|_| in_transactions);
+        let mut mock = Mock::new(Producer::new(setup), 2, 3);
+        mock.latency_ns = 20 * MS;
+        mock.run_until(1_000 * MS);
+        assert!(mock.client.intake.is_blocked(), "four batches fit");
+        mock.input(ClientInput::StopLoad);
+        mock.run_until(60_000 * MS);
+        assert!(mock.client.is_drained(), "{:?}", mock.client.transaction_waits());
+        let mut unfinished = 0;
+        mock.client.unfinished(mock.now_ns, &mut |held| unfinished += held.times_ns.len());
+        let acked = acked(&mock.outcomes);
+        let sent: usize = acked.iter().map(|batch| batch.records.len()).sum();
+        assert!(unfinished > 5_000, "{unfinished}");
+        assert_eq!(sent + unfinished, 9_001, "all that was offered until the load stopped");
+    }
+}
