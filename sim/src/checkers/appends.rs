@@ -61,13 +61,17 @@ fn written(p: &mut Partition, ledger: &mut Ledger, (at, origin): (usize, Origin)
 /// A follower of a compacted partition takes what compaction has left: gaps, and batches with fewer
 /// records. What is missing was committed, and counts as held.
 fn followed_compacted(p: &mut Partition, ledger: &mut Ledger, at: usize, entry: &Entry) {
-    if entry.base < p.replicas[at].log.end() {
+    let replica = &p.replicas[at];
+    let is_below = entry.base < replica.log.end();
+    // its log begins here, and not where it began to lead (hunt seed 50931)
+    let begins = is_below && was_under_way(replica, Origin::Follower, entry);
+    if is_below && !begins {
         completeness::cuts(p, ledger, at, entry.base);
     }
     let Partition { replicas, committed, .. } = p;
     let replica = &mut replicas[at];
     let log = &mut replica.log;
-    if entry.base > log.end() {
+    if begins || entry.base > log.end() {
         // of what the cleaner took it knows nothing, of each producer the newest batch that was left there
         // (hunt seed 7006512)
         replica.one_known_below = entry.base;
@@ -315,7 +319,7 @@ pub(crate) fn truncated(
 mod tests {
     use super::*;
     use crate::checkers::compaction::Keys;
-    use crate::checkers::high_watermark;
+    use crate::checkers::{high_watermark, roles};
     use crate::recorder::testing::batch;
     use std::collections::BTreeMap;
 
@@ -371,6 +375,30 @@ mod tests {
         };
         assert_eq!(goes_on(true), (Some((Origin::Follower, 10..30)), Some(3), 0));
         assert_eq!(goes_on(false), (None, None, 1), "nothing is taken where nothing is compacted");
+    }
+
+    /// Hunt seed 50931: the first batches of a replica were on their way to a slow volume when it began to lead, and
+    /// its log seemed to be cut as they arrived.
+    #[test]
+    fn the_first_copies_of_a_compacted_log_may_be_under_way_when_their_replica_begins_to_lead() {
+        let copies = |bases: &[Offset]| {
+            let (mut p, mut ledger) = (Partition::new("t-0".to_owned(), 2), Ledger::default());
+            p.keys = Some(Keys::new(1000));
+            let at = p.replica(3);
+            let isr = [1, 2, 3].map(NodeId);
+            roles::leads(&mut p, &mut ledger, (at, 1), (20, &isr));
+            for base in bases {
+                let entry = Entry::of(&batch(*base, 10, 1));
+                appended(&mut p, &mut ledger, (at, Origin::Follower), &entry);
+            }
+            let replica = &p.replicas[at];
+            (replica.log.end(), replica.one_known_below, ledger.finish().1.len())
+        };
+        assert_eq!(copies(&[0]), (10, 0, 0));
+        assert_eq!(copies(&[0, 10]), (20, 0, 0));
+        assert_eq!(copies(&[10]), (20, 10, 0), "the cleaner had taken what lay before");
+        assert_eq!(copies(&[0, 10, 10]), (20, 0, 1), "what the leader has is written again");
+        assert_eq!(copies(&[15]), (25, 0, 1), "it goes on behind where it began to lead");
     }
 
     #[test]
