@@ -198,7 +198,7 @@ impl Broker {
 
     /// Groups in the consumer protocol that are coordinated here.
     pub fn consumer_groups(&self) -> impl Iterator<Item = ConsumerGroupView<'_>> {
-        self.role().into_iter().flat_map(|role| role.groups.consumer_groups())
+        self.role().into_iter().flat_map(|role| role.groups.consumer_groups(&role.image))
     }
 
     /// The producer of a transactional id that is coordinated here, and loaded; `None` also while that is

@@ -6,7 +6,7 @@ use crate::config::{
     CHANGED_IN_KAFKA, ConfigKind, NodeConfig, UNREAD_KEYS, UnreadKey, dynamic_key, kind_of,
     told_value,
 };
-use crate::controller::is_legal_name;
+use crate::controller::why_illegal;
 use crate::effective::{Dynamic, of_broker, of_client_metrics, of_group, of_topic};
 use crate::error::ErrorCode;
 use crate::metadata::ConfigResource;
@@ -43,11 +43,12 @@ fn describe(
 ) -> Result<Vec<ConfigEntry>, (ErrorCode, String)> {
     let ConfigTarget { kind, name } = target;
     let dynamic = Dynamic::of(&role.image, role.config.node);
+    if *kind == ConfigTarget::TOPIC
+        && let Some(why) = why_illegal(name)
+    {
+        return Err((ErrorCode::InvalidTopic, why));
+    }
     match *kind {
-        ConfigTarget::TOPIC if !is_legal_name(name) => {
-            let message = format!("The topic '{name}' has a name that no topic may have.");
-            Err((ErrorCode::InvalidTopic, message))
-        }
         ConfigTarget::TOPIC if role.image.topic_named(name).is_none() => {
             let message = format!("The topic '{name}' does not exist.");
             Err((ErrorCode::UnknownTopicOrPartition, message))
@@ -78,7 +79,12 @@ fn describe(
         }
         ConfigTarget::BROKER => {
             let own = role.config.node;
-            let message = format!("Unexpected broker id, expected {own}, but received {name}");
+            let message = match name.parse::<i32>() {
+                Ok(_) => format!(
+                    "Unexpected broker id, expected {own} or empty string, but received {name}"
+                ),
+                Err(_) => format!("Broker id must be an integer, but it is: {name}"),
+            };
             Err((ErrorCode::InvalidRequest, message))
         }
         other => Err((ErrorCode::InvalidRequest, format!("Unsupported resource type {other}"))),

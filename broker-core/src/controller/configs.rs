@@ -3,7 +3,7 @@
 
 use super::remote_storage;
 use super::state::Controller;
-use super::topics::{is_legal_name, named_twice};
+use super::topics::{named_twice, why_illegal};
 use crate::config::{
     ConfigKind, GROUP_KEYS, GroupConfig, ServerConfig, TopicKey, check_client_metrics,
     check_other_groups, check_together,
@@ -36,7 +36,7 @@ impl Controller {
         for resource in &request.resources {
             let target = resource.target.clone();
             let altered = if twice.contains(&target) {
-                let message = "The request names the resource more than once.".to_owned();
+                let message = "Each resource must appear at most once.".to_owned();
                 Err((ErrorCode::InvalidRequest, message))
             } else {
                 self.altered(&server, resource)
@@ -65,21 +65,21 @@ impl Controller {
         server: &ServerConfig,
         resource: &AlteredResource,
     ) -> Result<(ConfigResource, Overrides), Refusal> {
+        check_form(resource)?;
         let ConfigTarget { kind, name } = &resource.target;
         match *kind {
             ConfigTarget::TOPIC => {}
             ConfigTarget::GROUP => return self.altered_group(resource),
             ConfigTarget::BROKER => return self.altered_broker(resource),
             ConfigTarget::CLIENT_METRICS => return self.altered_client_metrics(resource),
-            _ => return Err((ErrorCode::InvalidRequest, "Unsupported resource type.".to_owned())),
+            _ => return Err((ErrorCode::InvalidRequest, format!("Unknown resource type {kind}"))),
         }
-        if !is_legal_name(name) {
-            let message = format!("The topic '{name}' has a name that no topic may have.");
-            return Err((ErrorCode::InvalidTopic, message));
+        if name.is_empty() {
+            let message = "Default topic resources are not allowed.".to_owned();
+            return Err((ErrorCode::InvalidRequest, message));
         }
-        if self.image.topic_named(name).is_none() {
-            let message = format!("The topic '{name}' does not exist.");
-            return Err((ErrorCode::UnknownTopicOrPartition, message));
+        if let Some(why) = why_illegal(name) {
+            return Err((ErrorCode::InvalidTopic, why));
         }
         let owner = ConfigResource::Topic(Arc::clone(name));
         let after = self.after(resource, &owner, ConfigChange::apply)?;
@@ -87,6 +87,11 @@ impl Controller {
         remote_storage::check(server, before.map(texts), after.iter().map(texts))
             .and_then(|()| check_together(server, after.iter().map(texts)))
             .map_err(|message| (ErrorCode::InvalidConfig, message))?;
+        // whether there is such a topic Kafka asks last (`ConfigurationControlManager.validateAlterConfig`)
+        if self.image.topic_named(name).is_none() {
+            let message = format!("The topic '{name}' does not exist.");
+            return Err((ErrorCode::UnknownTopicOrPartition, message));
+        }
         Ok((owner, after))
     }
 
@@ -132,14 +137,7 @@ impl Controller {
     ) -> Result<Overrides, Refusal> {
         let current = self.image.configs(owner).cloned().unwrap_or_default();
         let mut after = if resource.replace { Overrides::new() } else { current };
-        let mut seen = BTreeSet::new();
-        for change in &resource.changes {
-            if !seen.insert(&change.key) {
-                let message = format!("Config {} is named twice.", change.key);
-                return Err((ErrorCode::InvalidRequest, message));
-            }
-            apply(change, &mut after)?;
-        }
+        resource.changes.iter().try_for_each(|change| apply(change, &mut after))?;
         Ok(after)
     }
 
@@ -182,8 +180,7 @@ impl ConfigChange {
                 return Err((ErrorCode::InvalidRequest, message));
             }
             (ConfigOp::Append | ConfigOp::Subtract, _) => {
-                let message = format!("Config {key} is no list: nothing can be added to it.");
-                return Err((ErrorCode::InvalidConfig, message));
+                return Err((ErrorCode::InvalidConfig, self.no_list()));
             }
             (ConfigOp::Unknown, _) => return Err(unknown_operation()),
         }
@@ -192,14 +189,20 @@ impl ConfigChange {
 
     fn apply(&self, overrides: &mut Overrides) -> Result<(), Refusal> {
         let key = &self.key;
-        let known = TopicKey::find(key).ok_or_else(|| {
-            (ErrorCode::InvalidConfig, format!("Unknown topic config name: {key}"))
-        })?;
         if self.op == ConfigOp::Delete {
             overrides.remove(key);
             return Ok(());
         }
+        let known = TopicKey::find(key).ok_or_else(|| {
+            (ErrorCode::InvalidConfig, format!("Unknown topic config name: {key}"))
+        })?;
         self.apply_known(known, overrides)
+    }
+
+    /// Why nothing is added to a config, nor taken from it.
+    fn no_list(&self) -> String {
+        let op = if self.op == ConfigOp::Append { "APPEND" } else { "SUBTRACT" };
+        format!("Can't {op} to key {} because its type is not LIST.", self.key)
     }
 
     /// Sets a value, or changes a list.
@@ -218,8 +221,7 @@ impl ConfigChange {
             ConfigOp::Set | ConfigOp::Delete => value.trim().to_owned(),
             ConfigOp::Unknown => return Err(unknown_operation()),
             ConfigOp::Append | ConfigOp::Subtract if known.kind != ConfigKind::List => {
-                let message = format!("Config {key} is no list: nothing can be added to it.");
-                return Err(invalid(message));
+                return Err(invalid(self.no_list()));
             }
             ConfigOp::Append => {
                 let current = list(overrides.get(key).map_or(known.default, |text| text));
@@ -240,6 +242,22 @@ impl ConfigChange {
         overrides.insert(Arc::clone(key), value.into());
         Ok(())
     }
+}
+
+/// What brokers look at before they ask the controller, whatever the changes are of (`ConfigAdminManager.preprocess`).
+fn check_form(resource: &AlteredResource) -> Result<(), Refusal> {
+    let invalid = |message: String| Err((ErrorCode::InvalidRequest, message));
+    let mut seen = BTreeSet::new();
+    if !resource.changes.iter().all(|change| seen.insert(&change.key)) {
+        return invalid("Error due to duplicate config keys".to_owned());
+    }
+    let changes = resource.changes.iter();
+    let nulls = changes.filter(|change| change.op != ConfigOp::Delete && change.value.is_none());
+    let nulls: Vec<&str> = nulls.map(|change| &*change.key).collect();
+    if nulls.is_empty() {
+        return Ok(());
+    }
+    invalid(format!("Null value not supported for : {}", nulls.join(", ")))
 }
 
 fn unknown_operation() -> Refusal {

@@ -24,4 +24,4 @@ mod topics;
 pub(crate) use refusals::refuse_topics;
 use refusals::take_back_topics;
 pub(crate) use state::Controller;
-pub(crate) use topics::is_legal_name;
+pub(crate) use topics::{is_legal_name, why_illegal};

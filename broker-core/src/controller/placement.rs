@@ -2,7 +2,6 @@
 //! `StripedReplicaPlacer`: replicas of a partition in different racks, leaders and replicas spread
 //! evenly, fenced brokers only when needed and never first. Where Kafka shuffles, a seed rotates.
 
-use crate::error::ErrorCode;
 use crate::ids::NodeId;
 use crate::metadata::MetadataImage;
 use std::collections::BTreeMap;
@@ -39,17 +38,29 @@ fn pick(brokers: &[NodeId], turn: usize, taken: &[NodeId]) -> Option<NodeId> {
 }
 
 /// Replicas of each of `partitions` partitions, preferred leader first.
+///
+/// # Errors
+/// There are not that many brokers, or none that could lead: in words of Kafka's.
 pub(super) fn place(
     image: &MetadataImage,
     partitions: usize,
     replication_factor: usize,
     seed: u64,
-) -> Result<Vec<Vec<NodeId>>, ErrorCode> {
+) -> Result<Vec<Vec<NodeId>>, String> {
     let mut racks = racks(image, seed);
     let known: usize = racks.iter().map(|rack| rack.active.len() + rack.inactive.len()).sum();
     let has_active = racks.iter().any(|rack| !rack.active.is_empty());
-    if replication_factor == 0 || replication_factor > known || !has_active {
-        return Err(ErrorCode::InvalidReplicationFactor);
+    if replication_factor == 0 {
+        return Err("Invalid replication factor 0: the replication factor must be positive.".into());
+    }
+    if !has_active {
+        return Err("All brokers are currently fenced.".into());
+    }
+    if replication_factor > known {
+        return Err(format!(
+            "The target replication factor of {replication_factor} cannot be reached because only \
+             {known} broker(s) are registered."
+        ));
     }
     let first = usize::try_from(seed % racks.len() as u64).unwrap_or(0);
     let turns = first..first + partitions;
@@ -138,11 +149,16 @@ mod tests {
             assert_ne!(partition[0], NodeId(3));
             assert_eq!(partition.len(), 3);
         }
-        for (factor, brokers) in [(4, &[(1, "a", false)][..]), (1, &[(1, "a", true)]), (1, &[])] {
-            assert_eq!(
-                place(&cluster(brokers), 1, factor, 0),
-                Err(ErrorCode::InvalidReplicationFactor)
-            );
+        let too_many = "The target replication factor of 4 cannot be reached because only 1 broker(s) \
+                        are registered.";
+        let fenced = "All brokers are currently fenced.";
+        for (factor, brokers, why) in [
+            (4, &[(1, "a", false)][..], too_many),
+            (1, &[(1, "a", true)], fenced),
+            (4, &[(1, "a", true)], fenced),
+            (1, &[], fenced),
+        ] {
+            assert_eq!(place(&cluster(brokers), 1, factor, 0), Err(why.to_owned()));
         }
     }
 

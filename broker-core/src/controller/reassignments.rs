@@ -39,11 +39,16 @@ pub(super) fn reverts_uncleanly(change: &Change, after: &PartitionImage) -> bool
     before.isr.iter().all(is_added) && !after.isr.iter().any(is_added)
 }
 
-/// The replicas of both assignments, the new ones first, and what changes.
-fn united(now: &[NodeId], target: &[NodeId]) -> (Vec<NodeId>, Moving) {
-    let lacks = |list: &[NodeId], node: &NodeId| !list.contains(node);
-    let removing: Vec<NodeId> = now.iter().copied().filter(|node| lacks(target, node)).collect();
-    let adding = target.iter().copied().filter(|node| lacks(now, node)).collect();
+/// The replicas of both assignments, the new ones first, and what changes. What is being added is new also when the
+/// target changes meanwhile, as in Kafka where nothing else is added then: taken back, it goes.
+fn united(partition: &PartitionImage, target: &[NodeId]) -> (Vec<NodeId>, Moving) {
+    let was_added = |node: &NodeId| {
+        partition.moving.as_ref().is_some_and(|moving| moving.adding.contains(node))
+    };
+    let is_new = |node: &NodeId| !partition.is_replica(*node) || was_added(node);
+    let goes = |node: &NodeId| !target.contains(node);
+    let removing: Vec<NodeId> = partition.replicas.iter().copied().filter(goes).collect();
+    let adding = target.iter().copied().filter(is_new).collect();
     ([target, &removing].concat(), Moving { removing, adding })
 }
 
@@ -89,11 +94,12 @@ impl Controller {
         if target.is_empty() || distinct.len() != target.len() || !known {
             return Err(ErrorCode::InvalidReplicaAssignment);
         }
-        let adding = partition.moving.as_ref().map_or(0, |moving| moving.adding.len());
-        if !may_change_factor && target.len() != partition.replicas.len() - adding {
+        // as many as it is on its way to (KIP-860, `validatePartitionReplicationFactorUnchanged`)
+        let removing = partition.moving.as_ref().map_or(0, |moving| moving.removing.len());
+        if !may_change_factor && target.len() != partition.replicas.len() - removing {
             return Err(ErrorCode::InvalidReplicationFactor);
         }
-        let (replicas, moving) = united(&partition.replicas, target);
+        let (replicas, moving) = united(partition, target);
         let during = PartitionImage { replicas, moving: moving.kept(), ..partition.clone() };
         // nothing has to catch up where nothing is added, or what is added is in sync already
         let in_sync = match planted(self.plant, Plant::MovesUnsynced) {

@@ -123,7 +123,8 @@ impl Controller {
         let Some(given) = assignments else {
             // further than where the partitions before left off
             let turn = ((topic.id.0 >> 64) as u64).wrapping_add(topic.partitions.len() as u64);
-            return place(&self.image, added, factor, turn);
+            return place(&self.image, added, factor, turn)
+                .map_err(|_| ErrorCode::InvalidReplicationFactor);
         };
         let fits = given.len() == added && given.iter().all(|replicas| replicas.len() == factor);
         if !fits || self.check_manual(given).is_err() {

@@ -1,6 +1,6 @@
 //! CreateTopics: validation, placement, ids. Quotas and policies are left out.
 
-use super::configs::check_topic_config;
+use super::configs::{Refusal, check_topic_config};
 use super::placement::place;
 use super::remote_storage;
 use super::state::Controller;
@@ -17,11 +17,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 const NAME_LEN_MAX: usize = 249;
-/// Partitions of one request, as in Kafka.
+/// The topic of the quorum, which is nobody's to create.
+const METADATA_TOPIC: &str = "__cluster_metadata";
+/// Partitions of one topic of a request.
 pub(super) const PARTITIONS_MAX: usize = 100_000;
-
-/// An error, and what is wrong where the code does not say it.
-type Refusal = (ErrorCode, Option<Arc<str>>);
 
 impl Controller {
     pub(super) fn create_topics(&mut self, raft: &Raft, request: &CreateTopicsRequest) -> Response {
@@ -30,7 +29,7 @@ impl Controller {
         let twice = named_twice(request.topics.iter().map(|topic| &topic.name));
         let collisions = self.collisions(request);
         for name in &twice {
-            let message = "The request names the topic more than once.".into();
+            let message = "Duplicate topic name.".into();
             let refused = ErrorCode::InvalidRequest;
             topics.push(CreatedTopic::refused(Arc::clone(name), refused, Some(message)));
         }
@@ -40,7 +39,7 @@ impl Controller {
                 .check_name(&topic.name, collisions.get(&topic.name))
                 .and_then(|()| self.create_topic(topic, &server, offset, request.validate_only));
             topics.push(created.unwrap_or_else(|(error, message)| {
-                CreatedTopic::refused(topic.name.clone(), error, message)
+                CreatedTopic::refused(topic.name.clone(), error, Some(message.into()))
             }));
         }
         Response::CreateTopics(CreateTopicsResponse { topics })
@@ -57,15 +56,19 @@ impl Controller {
     }
 
     fn check_name(&self, name: &str, collides_with: Option<&Arc<str>>) -> Result<(), Refusal> {
-        if !is_legal_name(name) {
-            return Err((ErrorCode::InvalidTopic, None));
+        if name == METADATA_TOPIC {
+            let message = format!("Creation of internal topic {name} is prohibited.");
+            return Err((ErrorCode::InvalidRequest, message));
+        }
+        if let Some(why) = why_illegal(name) {
+            return Err((ErrorCode::InvalidTopic, why));
         }
         if self.image.topic_named(name).is_some() {
-            return Err((ErrorCode::TopicAlreadyExists, None));
+            return Err((ErrorCode::TopicAlreadyExists, format!("Topic '{name}' already exists.")));
         }
         let Some(other) = collides_with else { return Ok(()) };
         let message = format!("Topic '{name}' collides with existing topic: {other}");
-        Err((ErrorCode::InvalidTopic, Some(message.into())))
+        Err((ErrorCode::InvalidTopic, message))
     }
 
     /// A topic whose name may be used.
@@ -76,22 +79,22 @@ impl Controller {
         offset: Offset,
         validate_only: bool,
     ) -> Result<CreatedTopic, Refusal> {
-        let plain = |error| (error, None);
         for (key, value) in &topic.config {
             check_topic_config(key, value)
-                .map_err(|message| (ErrorCode::InvalidConfig, Some(message.into())))?;
+                .map_err(|message| (ErrorCode::InvalidConfig, message))?;
         }
         let configs = topic.config.iter().map(|(key, value)| (key.as_str(), value.as_str()));
         remote_storage::check(server, std::iter::empty(), configs.clone())
             .and_then(|()| check_together(server, configs))
-            .map_err(|message| (ErrorCode::InvalidConfig, Some(message.into())))?;
+            .map_err(|message| (ErrorCode::InvalidConfig, message))?;
         let id = self.new_topic_id(&topic.name, offset);
         let placement = match &topic.placement {
             Placement::Automatic { partitions, replication_factor } => {
-                self.place_automatically(*partitions, *replication_factor, id).map_err(plain)?
+                self.place_automatically(*partitions, *replication_factor, id)?
             }
             Placement::Manual(replicas) => {
-                self.check_manual(replicas).map_err(plain)?;
+                self.check_manual(replicas)
+                    .map_err(|why| (ErrorCode::InvalidReplicaAssignment, why))?;
                 replicas.clone()
             }
         };
@@ -138,7 +141,11 @@ impl Controller {
         partitions: i32,
         replication_factor: i16,
         id: TopicId,
-    ) -> Result<Vec<Vec<NodeId>>, ErrorCode> {
+    ) -> Result<Vec<Vec<NodeId>>, Refusal> {
+        if replication_factor < -1 || replication_factor == 0 {
+            let why = "Replication factor must be larger than 0, or -1 to use the default value.";
+            return Err((ErrorCode::InvalidReplicationFactor, why.to_owned()));
+        }
         let partitions = if partitions == -1 { self.server.num_partitions } else { partitions };
         let factor = match replication_factor {
             -1 => self.server.default_replication_factor,
@@ -147,24 +154,58 @@ impl Controller {
         let partitions = usize::try_from(partitions)
             .ok()
             .filter(|n| (1..=PARTITIONS_MAX).contains(n))
-            .ok_or(ErrorCode::InvalidPartitions)?;
-        let factor = usize::try_from(factor).map_err(|_| ErrorCode::InvalidReplicationFactor)?;
-        place(&self.image, partitions, factor, (id.0 >> 64) as u64)
+            .ok_or_else(|| {
+                let why = "Number of partitions was set to an invalid non-positive value.";
+                (ErrorCode::InvalidPartitions, why.to_owned())
+            })?;
+        place(&self.image, partitions, usize::try_from(factor).unwrap_or(0), (id.0 >> 64) as u64)
+            .map_err(|why| {
+                let why = format!("Unable to replicate the partition {factor} time(s): {why}");
+                (ErrorCode::InvalidReplicationFactor, why)
+            })
     }
 
-    pub(super) fn check_manual(&self, placement: &[Vec<NodeId>]) -> Result<(), ErrorCode> {
+    /// Whether partitions may have these replicas; else what is wrong, in Kafka's words
+    /// (`ReplicationControlManager.createTopic`).
+    pub(super) fn check_manual(&self, placement: &[Vec<NodeId>]) -> Result<(), String> {
         if placement.is_empty() || placement.len() > PARTITIONS_MAX {
-            return Err(ErrorCode::InvalidReplicaAssignment);
+            return Err("partitions should be a consecutive 0-based integer sequence".to_owned());
         }
-        for replicas in placement {
-            let mut distinct = replicas.clone();
-            distinct.sort_unstable();
-            distinct.dedup();
-            let known = replicas.iter().all(|node| self.image.broker(*node).is_some());
-            let live = replicas.iter().any(|node| self.image.is_active(*node));
-            let equal = distinct.len() == replicas.len() && replicas.len() == placement[0].len();
-            if !equal || !known || !live {
-                return Err(ErrorCode::InvalidReplicaAssignment);
+        for (index, replicas) in placement.iter().enumerate() {
+            self.check_replicas(replicas)?;
+            let (count, factor) = (replicas.len(), placement[0].len());
+            if count != factor {
+                return Err(format!(
+                    "The manual partition assignment includes a partition with {count} replica(s), \
+                     but this is not consistent with previous partitions, which have {factor} \
+                     replica(s)."
+                ));
+            }
+            if !replicas.iter().any(|node| self.image.is_active(*node)) {
+                return Err(format!(
+                    "All brokers specified in the manual partition assignment for partition {index} \
+                     are fenced or in controlled shutdown."
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// The same of one partition (`validateManualPartitionAssignment`).
+    fn check_replicas(&self, replicas: &[NodeId]) -> Result<(), String> {
+        const WHAT: &str = "The manual partition assignment includes";
+        if replicas.is_empty() {
+            return Err(format!("{WHAT} an empty replica list."));
+        }
+        let mut sorted = replicas.to_vec();
+        sorted.sort_unstable();
+        let mut before = None;
+        for node in sorted {
+            if self.image.broker(node).is_none() {
+                return Err(format!("{WHAT} broker {node}, but no such broker is registered."));
+            }
+            if before.replace(node) == Some(node) {
+                return Err(format!("{WHAT} the broker {node} more than once."));
             }
         }
         Ok(())
@@ -221,6 +262,25 @@ fn mix(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
+}
+
+/// Why no topic may be called that, in Kafka's words (`Topic.validate`); `None`: it may.
+pub(crate) fn why_illegal(name: &str) -> Option<String> {
+    if is_legal_name(name) {
+        return None;
+    }
+    let why = match name {
+        "" => "the empty string is not allowed".to_owned(),
+        "." | ".." => format!("'{name}' is not allowed"),
+        _ if name.encode_utf16().count() > NAME_LEN_MAX => {
+            format!("the length of '{name}' is longer than the max allowed length {NAME_LEN_MAX}")
+        }
+        _ => format!(
+            "'{name}' contains one or more characters other than ASCII alphanumerics, '.', '_' and \
+             '-'"
+        ),
+    };
+    Some(format!("Topic name is invalid: {why}"))
 }
 
 /// Whether a topic may be called that.

@@ -9,6 +9,7 @@ use crate::inspect::{
     ClassicGroupView, ClassicMemberView, ConsumerEpochsView, ConsumerGroupView, ConsumerSaidView,
     CoordinatorView, GroupStandingView, PositionKey, SyncWaitView,
 };
+use crate::metadata::MetadataImage;
 use crate::records::Batch;
 use crate::time::Instant;
 use std::collections::{BTreeMap, BTreeSet};
@@ -123,10 +124,13 @@ impl GroupCoordinator {
     }
 
     /// Groups in the consumer protocol.
-    pub(crate) fn consumer_groups(&self) -> impl Iterator<Item = ConsumerGroupView<'_>> {
-        self.readable().flat_map(|state| {
+    pub(crate) fn consumer_groups<'a>(
+        &'a self,
+        image: &'a MetadataImage,
+    ) -> impl Iterator<Item = ConsumerGroupView<'a>> {
+        self.readable().flat_map(move |state| {
             let groups = state.groups.values();
-            groups.filter_map(|group| Some(group.roster.consumer()?.view(state.epoch)))
+            groups.filter_map(move |group| Some(group.roster.consumer()?.view(state.epoch, image)))
         })
     }
 

@@ -75,7 +75,8 @@ impl GroupCoordinator {
             let thought = self.act_consumer_of(step, image, partition, id, |group, cx| {
                 group.heartbeat(cx, image, (&member, to.conn), request)
             });
-            let (drafted, answer) = thought.ok_or_else(|| self.no_consumers(place, id))??;
+            let (drafted, answer) =
+                thought.ok_or_else(|| self.no_consumers(place, (id, request.epoch)))??;
             let answer = Response::ConsumerGroupHeartbeat(Box::new(answer));
             self.settle(step, replicas, place, id, drafted, Some((to, answer)))?;
         }
@@ -120,12 +121,17 @@ impl GroupCoordinator {
 
     /// What is said to members in this protocol of a group that is not in it: one that is being
     /// deleted is soon to be had.
-    fn no_consumers(&self, (tp, _): Place, id: &Arc<str>) -> ErrorCode {
+    fn no_consumers(&self, (tp, _): Place, (id, epoch): (&Arc<str>, i32)) -> Refusal {
         let group = self.partitions.get(&tp.partition).and_then(|p| p.groups.get(id));
-        match group.is_some_and(|group| group.roster.is_dead()) {
-            true => ErrorCode::CoordinatorNotAvailable,
-            false => ErrorCode::GroupIdNotFound,
-        }
+        let message = match group {
+            Some(group) if group.roster.is_dead() => {
+                return ErrorCode::CoordinatorNotAvailable.into();
+            }
+            Some(_) => format!("Group {id} is not a consumer group."),
+            None if epoch < JOIN_EPOCH => format!("Group {id} not found."),
+            None => format!("Consumer group {id} not found."),
+        };
+        Refusal::new(ErrorCode::GroupIdNotFound, &message)
     }
 
     /// A group begins in this protocol once the log has it.
@@ -339,7 +345,7 @@ impl GroupCoordinator {
         }
     }
 
-    /// Groups look again at topics that were created, deleted, or got more partitions.
+    /// Groups look again at topics that were created, deleted, or whose partitions are more, or elsewhere.
     pub(super) fn topics_changed(&mut self, image: &MetadataImage, delta: &MetadataDelta) {
         let groups = self.partitions.values_mut().flat_map(|p| p.groups.values_mut());
         let mut groups = groups.filter_map(|group| group.roster.consumer_mut()).peekable();
@@ -352,6 +358,9 @@ impl GroupCoordinator {
             changed.chain(&delta.removed_topics).map(|topic| &topic.name).collect();
         for group in groups {
             names.iter().for_each(|name| group.topic_changed(name));
+            if !delta.brokers.is_empty() {
+                group.brokers_changed(image);
+            }
         }
     }
 }

@@ -26,6 +26,8 @@ pub(super) struct World {
     pub(super) groups: GroupCoordinator,
     /// Every record that the log has taken.
     log: Vec<Record>,
+    /// Whether clients know epochs of members.
+    knows_epochs: bool,
 }
 
 pub(super) fn client() -> ReplyTo {
@@ -79,7 +81,7 @@ impl World {
         let delta = MetadataDelta { partitions: [TP].into(), ..MetadataDelta::default() };
         let image = rig.image.clone();
         rig.act(|replicas, step| groups.apply_metadata(step, replicas, &image, &delta));
-        Self { rig, groups, log: Vec::new() }
+        Self { rig, groups, log: Vec::new(), knows_epochs: true }
     }
 
     /// A request; what is answered before the disk does anything.
@@ -136,6 +138,32 @@ impl World {
         }
     }
 
+    /// A commit within a producer's transaction.
+    #[track_caller]
+    fn commit_by_producer(&mut self, member: &str, generation: i32) -> ErrorCode {
+        let request = TxnOffsetCommitRequest {
+            transactional_id: "billing".into(),
+            group: "billing".into(),
+            producer: ProducerIdAndEpoch { id: 7, epoch: 0 },
+            generation,
+            member: member.into(),
+            instance: None,
+            offsets: vec![CommittedOffset { offset: 7, ..CommittedOffset::none(TP) }],
+            rules: TransactionRules::Added,
+        };
+        let Self { rig, groups, .. } = self;
+        let image = rig.image.clone();
+        rig.act(|replicas, step| {
+            groups.commit_in_transaction(step, replicas, &image, client(), request);
+        });
+        let mut answers = self.outcomes();
+        answers.extend(self.disk());
+        match answers.pop() {
+            Some(Response::TxnOffsetCommit(answer)) => answer.partitions[0].1,
+            other => panic!("{other:?}"),
+        }
+    }
+
     /// A commit; what is answered before the disk does anything.
     pub(super) fn commit_at(&mut self, offset: i64, member: &str, epoch: i32) -> Vec<Response> {
         let at = CommittedOffset { offset, ..CommittedOffset::none(TP) };
@@ -145,6 +173,7 @@ impl World {
             member: member.into(),
             instance: None,
             offsets: vec![at],
+            knows_epochs: self.knows_epochs,
         };
         let Self { rig, groups, .. } = self;
         let image = rig.image.clone();
@@ -194,6 +223,21 @@ fn a_group_that_is_not_there_is_told_from_one_without_the_protocol() {
     assert_eq!(world.commit("", -1), ErrorCode::None);
     assert_eq!(world.described().0, ErrorCode::GroupIdNotFound);
     assert_eq!(world.refusal().as_deref(), Some("Group billing is not a consumer group."));
+}
+
+/// Kafka's `getOrMaybeCreateConsumerGroup`, and `consumerGroup` for who leaves.
+#[test]
+fn heartbeats_are_told_which_group_they_did_not_find() {
+    let mut world = World::new(&[1], 1);
+    let why = |world: &mut World, epoch: i32| {
+        let told = world.told(&alive("x", epoch));
+        assert_eq!(told.error, ErrorCode::GroupIdNotFound);
+        told.message.map(|message| message.to_string()).unwrap_or_default()
+    };
+    assert_eq!(why(&mut world, 3), "Consumer group billing not found.");
+    assert_eq!(why(&mut world, -1), "Group billing not found.");
+    assert_eq!(world.commit("", -1), ErrorCode::None);
+    assert_eq!(why(&mut world, 3), "Group billing is not a consumer group.");
 }
 
 #[test]
@@ -256,7 +300,7 @@ fn successor(records: &mut [Record]) -> (World, Records) {
     let mut groups = GroupCoordinator::new(&rig.replicas.config);
     let image = rig.image.clone();
     rig.act(|replicas, step| groups.apply_metadata(step, replicas, &image, &delta));
-    (World { rig, groups, log: Vec::new() }, records)
+    (World { rig, groups, log: Vec::new(), knows_epochs: true }, records)
 }
 
 /// So in Kafka (`ConsumerGroup` sessions that `onLoaded` schedules): the brokers' is 45 s.
@@ -317,7 +361,7 @@ fn a_group_without_members_goes_over_to_the_other_protocol_and_back() {
     assert_eq!(world.listed(), [ListedState::Classic(GroupState::Empty)]);
     world.disk();
     let removed = world.log.iter().rev().take_while(|record| record.value.is_none()).count();
-    assert_eq!(removed, 3, "targets' epoch, topics and group");
+    assert_eq!(removed, 2, "targets' epoch and group");
     assert_eq!(world.told(&join("y")).epoch, 1);
     assert_eq!(world.listed()[0].kind(), "consumer");
 }
@@ -339,29 +383,41 @@ fn commits_of_members_need_their_epoch() {
     assert_eq!(world.commit("y", 1), ErrorCode::UnknownMemberId);
 }
 
+/// `ConsumerGroup.validateOffsetCommit`, in its order.
+#[test]
+fn members_commit_by_versions_that_know_their_epochs() {
+    let mut world = World::new(&[1], 1);
+    world.knows_epochs = false;
+    assert_eq!(world.commit("", -1), ErrorCode::None, "nobody's");
+    world.told(&join("x"));
+    assert_eq!(world.commit("x", 1), ErrorCode::UnsupportedVersion);
+    assert_eq!(world.commit("x", 0), ErrorCode::UnsupportedVersion);
+    assert_eq!(world.commit("y", 1), ErrorCode::UnknownMemberId);
+    assert_eq!(world.commit_by_producer("x", 1), ErrorCode::None, "with TxnOffsetCommit");
+    world.told(&alive("x", -1));
+    assert_eq!(world.commit("", -1), ErrorCode::None);
+}
+
+/// `ConsumerGroup.validateOffsetCommit`: a classic group takes what names nobody from producers.
+#[test]
+fn producers_say_for_which_member_of_the_consumer_protocol_they_commit() {
+    let mut world = World::new(&[1], 1);
+    assert_eq!(world.commit_by_producer("", -1), ErrorCode::None);
+    world.told(&join("x"));
+    assert_eq!(world.commit_by_producer("", -1), ErrorCode::UnknownMemberId);
+    assert_eq!(world.commit_by_producer("x", 0), ErrorCode::IllegalGeneration);
+    assert_eq!(world.commit_by_producer("x", 1), ErrorCode::None);
+    world.told(&alive("x", -1));
+    assert_eq!(world.commit_by_producer("", -1), ErrorCode::None);
+}
+
 /// `OffsetMetadataManager.validateOffsetCommit` and `validateTransactionalOffsetCommit`.
 #[test]
 fn whoever_commits_in_a_generation_of_a_group_that_is_gone_is_told_so() {
     let mut world = World::new(&[1], 1);
     assert_eq!(world.commit("x", 3), ErrorCode::GroupIdNotFound);
-    let request = TxnOffsetCommitRequest {
-        transactional_id: "billing".into(),
-        group: "billing".into(),
-        producer: ProducerIdAndEpoch { id: 7, epoch: 0 },
-        generation: 3,
-        member: "x".into(),
-        instance: None,
-        offsets: vec![CommittedOffset::none(TP)],
-        rules: TransactionRules::Added,
-    };
-    let World { rig, groups, .. } = &mut world;
-    let image = rig.image.clone();
-    rig.act(|replicas, step| {
-        groups.commit_in_transaction(step, replicas, &image, client(), request);
-    });
-    let told = world.outcomes();
-    let [Response::TxnOffsetCommit(answer)] = &told[..] else { panic!("{told:?}") };
-    assert_eq!(answer.partitions[0].1, ErrorCode::IllegalGeneration, "producers know no other");
+    let told = world.commit_by_producer("x", 3);
+    assert_eq!(told, ErrorCode::IllegalGeneration, "producers know no other");
     assert_eq!(world.commit("", -1), ErrorCode::None, "positions need no members");
 }
 

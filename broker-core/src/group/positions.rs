@@ -231,7 +231,8 @@ impl GroupCoordinator {
         let (tp, epoch) = (partition.tp, partition.epoch);
         let known = partition.groups.get(&request.group);
         if let Some(members) = known.and_then(|group| group.roster.consumer()) {
-            return match members.check_commit(&request.member, request.generation) {
+            let knows_epochs = request.knows_epochs || by == CommitBy::Producer;
+            return match members.check_commit(&request.member, request.generation, knows_epochs) {
                 Err(ErrorCode::StaleMemberEpoch)
                     if planted(self.plant, Plant::StaleEpochCommits) =>
                 {

@@ -11,7 +11,7 @@ use crate::error::ErrorCode;
 use crate::ids::{LeaderEpoch, TopicPartition};
 use crate::metadata::MetadataImage;
 use crate::protocol::{
-    OffsetCommitRequest, Response, TxnOffsetCommitRequest, TxnOffsetCommitResponse,
+    NO_GENERATION, OffsetCommitRequest, Response, TxnOffsetCommitRequest, TxnOffsetCommitResponse,
 };
 use crate::records::{Batch, EndTxnMarker};
 use crate::replica::ReplicaManager;
@@ -45,7 +45,14 @@ impl GroupCoordinator {
         } = request;
         // before KIP-447 producers could not say for which member they commit
         let of_member = generation >= 0 || !member.is_empty() || instance.is_some();
-        let request = OffsetCommitRequest { group, generation, member, instance, offsets };
+        let request = OffsetCommitRequest {
+            group,
+            generation,
+            member,
+            instance,
+            offsets,
+            knows_epochs: true,
+        };
         let place = if of_member {
             // producers know members by generations, in a group that is gone as well
             self.check_commit(step, replicas, image, (&request, CommitBy::Producer)).map_err(
@@ -57,7 +64,7 @@ impl GroupCoordinator {
                 },
             )
         } else {
-            self.ready(image, &request.group).map(|partition| (partition.tp, partition.epoch))
+            self.place_for_nobody(image, &request.group)
         };
         let place = match place {
             Ok(place) => place,
@@ -72,6 +79,17 @@ impl GroupCoordinator {
             }
             Err(refused) => reply(step, to, refused.into_iter()),
         }
+    }
+
+    /// Where positions go of a producer that names no member. A group in the consumer protocol takes them only while
+    /// it has none (`ConsumerGroup.validateOffsetCommit`).
+    fn place_for_nobody(&mut self, image: &MetadataImage, group: &str) -> Result<Place, ErrorCode> {
+        let partition = self.ready(image, group)?;
+        let known = partition.groups.get(group);
+        if let Some(members) = known.and_then(|known| known.roster.consumer()) {
+            members.check_commit("", NO_GENERATION, true)?;
+        }
+        Ok((partition.tp, partition.epoch))
     }
 
     /// In which epoch this broker coordinates groups in a partition that a transaction's marker is for; `None`: it

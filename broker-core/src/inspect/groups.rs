@@ -27,6 +27,10 @@ pub struct ConsumerGroupView<'a> {
     pub is_assigned: bool,
     /// Whether it has looked at the topics since they changed last.
     pub knows_topics: bool,
+    /// Hash of the topics that members read, as of the group's epoch (KIP-1101).
+    pub hash: i64,
+    /// The same of topics as they are.
+    pub hash_of_topics: i64,
     /// Topics that members read, as far as they exist, with the number of partitions.
     pub topics: BTreeMap<&'a str, (TopicId, i32)>,
     /// Members.

@@ -58,13 +58,22 @@ pub struct OffsetCommitRequest {
     pub instance: Option<Arc<str>>,
     /// Positions.
     pub offsets: Vec<CommittedOffset>,
+    /// Whether the client knows epochs of members in the consumer protocol (KIP-848, version 9).
+    pub knows_epochs: bool,
 }
 
 impl OffsetCommitRequest {
     /// Of a consumer that assigns partitions to itself.
     #[must_use]
     pub fn without_member(group: Arc<str>, offsets: Vec<CommittedOffset>) -> Self {
-        Self { group, generation: NO_GENERATION, member: "".into(), instance: None, offsets }
+        Self {
+            group,
+            generation: NO_GENERATION,
+            member: "".into(),
+            instance: None,
+            offsets,
+            knows_epochs: true,
+        }
     }
 }
 

@@ -24,7 +24,9 @@ pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked
     }
     let offsets = committed_offsets(reader, cx, 6)?;
     reader.skip_tags()?;
-    let request = OffsetCommitRequest { group, generation, member, instance, offsets };
+    let knows_epochs = version >= MEMBER_EPOCHS_FROM;
+    let request =
+        OffsetCommitRequest { group, generation, member, instance, offsets, knows_epochs };
     Ok(Asked::Broker(Request::OffsetCommit(Box::new(request))))
 }
 

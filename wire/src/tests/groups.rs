@@ -64,6 +64,7 @@ proptest! {
                 member: "a-1".into(),
                 instance: (version >= 7).then(|| "a".into()),
                 offsets: positions(&parts, version >= 6),
+                knows_epochs: version >= 9,
             };
             prop_assert_eq!(request, Request::OffsetCommit(Box::new(expected)));
 

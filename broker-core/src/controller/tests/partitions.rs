@@ -3,8 +3,11 @@ use crate::controller::Controller;
 use crate::error::ErrorCode;
 use crate::ids::{NodeId, TopicId, TopicPartition};
 use crate::metadata::{LeaderUpdate, MetadataRecord, PartitionChangeRecord};
-use crate::protocol::{ElectLeadersRequest, ElectionKind, Placement, Request, Response};
+use crate::protocol::{
+    CreateTopicsRequest, ElectLeadersRequest, ElectionKind, NewTopic, Placement, Request, Response,
+};
 use crate::time::{Duration, Instant};
+use std::collections::BTreeMap;
 
 fn automatic(partitions: i32, replication_factor: i16) -> Placement {
     Placement::Automatic { partitions, replication_factor }
@@ -39,6 +42,8 @@ fn impossible_topics_are_refused_and_leave_nothing() {
         ("", automatic(1, 1), None, ErrorCode::InvalidTopic),
         ("..", automatic(1, 1), None, ErrorCode::InvalidTopic),
         ("a/b", automatic(1, 1), None, ErrorCode::InvalidTopic),
+        ("__cluster_metadata", automatic(1, 1), None, ErrorCode::InvalidRequest),
+        ("b", automatic(0, 0), None, ErrorCode::InvalidReplicationFactor),
         ("b", automatic(0, 1), None, ErrorCode::InvalidPartitions),
         ("b", automatic(1, 0), None, ErrorCode::InvalidReplicationFactor),
         ("b", automatic(1, 3), None, ErrorCode::InvalidReplicationFactor),
@@ -52,6 +57,45 @@ fn impossible_topics_are_refused_and_leave_nothing() {
         assert_eq!(rig.create(name, placement.clone(), &config), Err(error), "{placement:?}");
     }
     assert_eq!(rig.solo.raft.log_end_offset(), end);
+}
+
+/// Kafka's `ReplicationControlManager.createTopic` and `validateManualPartitionAssignment`, and `Topic.validate`.
+#[test]
+fn what_is_wrong_with_a_new_topic_is_said_in_kafkas_words() {
+    let mut rig = Rig::with_brokers(2);
+    rig.create("a", automatic(1, 1), &[]).unwrap();
+    let mut why = |name: &str, placement: Placement| {
+        let topic = NewTopic { name: name.into(), placement, config: BTreeMap::new() };
+        let request = CreateTopicsRequest { topics: vec![topic], validate_only: false };
+        match rig.ask(Request::CreateTopics(request)) {
+            Response::CreateTopics(answer) => {
+                answer.topics[0].message.as_deref().unwrap_or_default().to_owned()
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    let manual =
+        |replicas: &[&[i32]]| Placement::Manual(replicas.iter().map(|r| nodes(r)).collect());
+    assert_eq!(why("a", automatic(1, 1)), "Topic 'a' already exists.");
+    let empty = "Topic name is invalid: the empty string is not allowed";
+    assert_eq!(why("", automatic(1, 1)), empty);
+    assert_eq!(why("..", automatic(1, 1)), "Topic name is invalid: '..' is not allowed");
+    assert!(
+        why(&"x".repeat(250), automatic(1, 1)).ends_with("longer than the max allowed length 249")
+    );
+    let too_many = "Unable to replicate the partition 3 time(s): The target replication factor of 3 \
+                    cannot be reached because only 2 broker(s) are registered.";
+    assert_eq!(why("b", automatic(1, 3)), too_many);
+    let none = "The manual partition assignment includes an empty replica list.";
+    assert_eq!(why("b", manual(&[&[]])), none);
+    let strange =
+        "The manual partition assignment includes broker 9, but no such broker is registered.";
+    assert_eq!(why("b", manual(&[&[9, 1]])), strange);
+    let twice = "The manual partition assignment includes the broker 1 more than once.";
+    assert_eq!(why("b", manual(&[&[1, 2, 1]])), twice);
+    let unequal = "The manual partition assignment includes a partition with 1 replica(s), but this is \
+                   not consistent with previous partitions, which have 2 replica(s).";
+    assert_eq!(why("b", manual(&[&[1, 2], &[1]])), unequal);
 }
 
 #[test]

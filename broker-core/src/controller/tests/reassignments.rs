@@ -230,6 +230,30 @@ fn wrong_assignments_are_refused() {
     assert_eq!(rig.reassign_with(tp, Some(&[3, 1]), false), ErrorCode::None);
     assert_eq!(rig.reassign_with(tp, Some(&[2, 3, 1]), false), ErrorCode::InvalidReplicationFactor);
     assert_eq!(rig.reassign_with(tp, Some(&[2, 3]), false), ErrorCode::None);
+    assert_eq!(rig.reassign_with(tp, Some(&[1, 2]), false), ErrorCode::None);
+    // what counts is how many there will be, not how many there were
+    assert_eq!(rig.reassign(tp, Some(&[1, 2, 3])), ErrorCode::None);
+    assert_eq!(rig.reassign_with(tp, Some(&[3, 1]), false), ErrorCode::InvalidReplicationFactor);
+    assert_eq!(rig.reassign_with(tp, Some(&[3, 2, 1]), false), ErrorCode::None);
+}
+
+/// Kafka's `changePartitionReassignment` leaves `addingReplicas` as they are where nothing else is added.
+#[test]
+fn what_is_being_added_is_still_new_when_the_target_changes() {
+    let mut rig = Rig::with_brokers(3);
+    let tp = rig.create_on(&[1, 2], &[]);
+    rig.reassign(tp, Some(&[3, 1]));
+    assert_eq!(rig.reassign(tp, Some(&[2, 3])), ErrorCode::None);
+    let moving = rig.moving(None).remove(0);
+    assert_eq!((moving.adding, moving.removing), (nodes(&[3]), nodes(&[1])));
+    assert_eq!(rig.reassign(tp, None), ErrorCode::None);
+    assert_eq!(rig.replicas(tp), [2, 1], "as many as there were");
+    // another order ends nothing
+    rig.reassign(tp, Some(&[1, 2, 3]));
+    rig.reassign(tp, Some(&[3, 2, 1]));
+    assert_eq!(rig.moving(None).remove(0).adding, nodes(&[3]));
+    rig.reassign(tp, None);
+    assert_eq!(rig.replicas(tp), [2, 1]);
 }
 
 #[derive(Debug, Clone)]

@@ -140,12 +140,13 @@ fn alter(
     alter_of(rig, target, replace, changes)
 }
 
-fn alter_of(
+/// What is said of changes, and why.
+fn told_of(
     rig: &mut Rig,
     target: ConfigTarget,
     replace: bool,
     changes: &[(&str, ConfigOp, Option<&str>)],
-) -> (ErrorCode, Vec<(String, String)>) {
+) -> (ErrorCode, String) {
     let change = |(key, op, value): &(&str, ConfigOp, Option<&str>)| ConfigChange {
         key: (*key).into(),
         op: *op,
@@ -154,14 +155,23 @@ fn alter_of(
     let changes = changes.iter().map(change).collect();
     let resources = vec![AlteredResource { target, replace, changes }];
     let request = AlterConfigsRequest { resources, validate_only: false };
-    let error = match rig.ask(Request::AlterConfigs(request)) {
+    match rig.ask(Request::AlterConfigs(request)) {
         Response::AlterConfigs(answer) => {
             let only = &answer.resources[0];
             assert_eq!(only.message.is_some(), !only.error.is_ok(), "errors are explained");
-            only.error
+            (only.error, only.message.as_deref().unwrap_or_default().to_owned())
         }
         other => panic!("{other:?}"),
-    };
+    }
+}
+
+fn alter_of(
+    rig: &mut Rig,
+    target: ConfigTarget,
+    replace: bool,
+    changes: &[(&str, ConfigOp, Option<&str>)],
+) -> (ErrorCode, Vec<(String, String)>) {
+    let (error, _) = told_of(rig, target, replace, changes);
     (error, rig.overrides("a").into_iter().collect())
 }
 
@@ -227,6 +237,42 @@ fn impossible_configs_are_refused_and_change_nothing() {
     let delete = ("leader.replication.throttled.rate", ConfigOp::Delete, None);
     assert_eq!(alter_of(&mut rig, target, false, &[delete]).0, ErrorCode::None);
     assert_eq!(rig.solo.raft.log_end_offset(), end);
+}
+
+/// Kafka's `ConfigAdminManager.preprocess` on the broker that is asked, then the controller's `validateAlterConfig`.
+#[test]
+fn what_is_wrong_with_changes_is_said_in_kafkas_order_and_words() {
+    let mut rig = Rig::with_brokers(1);
+    rig.create("a", automatic(1, 1), &[]).unwrap();
+    let good = ("retention.ms", ConfigOp::Set, Some("5"));
+    let foreign = ("nope", ConfigOp::Set, Some("1"));
+    let null = ("segment.ms", ConfigOp::Set, None);
+    let added = ("segment.ms", ConfigOp::Append, Some("1"));
+    let odd = "Topic name is invalid: 'a/b' contains one or more characters other than ASCII \
+               alphanumerics, '.', '_' and '-'";
+    for (name, changes, error, why) in [
+        ("b", &[good, good][..], ErrorCode::InvalidRequest, "Error due to duplicate config keys"),
+        (
+            "b",
+            &[foreign, null],
+            ErrorCode::InvalidRequest,
+            "Null value not supported for : segment.ms",
+        ),
+        ("", &[good], ErrorCode::InvalidRequest, "Default topic resources are not allowed."),
+        ("a/b", &[good], ErrorCode::InvalidTopic, odd),
+        ("b", &[foreign], ErrorCode::InvalidConfig, "Unknown topic config name: nope"),
+        ("b", &[good], ErrorCode::UnknownTopicOrPartition, "The topic 'b' does not exist."),
+        (
+            "a",
+            &[added],
+            ErrorCode::InvalidConfig,
+            "Can't APPEND to key segment.ms because its type is not LIST.",
+        ),
+        ("a", &[("nope", ConfigOp::Delete, None)], ErrorCode::None, ""),
+    ] {
+        let target = ConfigTarget { kind: ConfigTarget::TOPIC, name: name.into() };
+        assert_eq!(told_of(&mut rig, target, false, changes), (error, why.to_owned()), "{name}");
+    }
 }
 
 #[test]

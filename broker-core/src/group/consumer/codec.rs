@@ -1,18 +1,17 @@
 //! Records of groups in the consumer protocol: keys 3 to 8 and 16, and their values in version 0,
 //! as Kafka writes them. Keys have fixed-size lengths, values compact ones.
 
-use super::state::{
-    Change, Current, MemberState, Partitions, Resolved, Subscription, TopicMetadata,
-};
+use super::state::{Change, Current, GroupEpoch, MemberState, Partitions, Resolved, Subscription};
 use crate::group::codec::{put_string, take_string};
 use crate::ids::{TopicId, TopicPartition};
 use crate::records::Record;
 use bytes::{Buf, BufMut, BytesMut};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The only version of all values that Kafka has.
 const VALUE_VERSION: i16 = 0;
+/// The tagged field of a group's epoch that has the hash of its topics (KIP-1101).
+const HASH_TAG: usize = 0;
 
 /// Types of records; the version of a key tells them apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,8 +64,11 @@ impl ConsumerKey {
             return None;
         }
         Some(match self {
-            Self::Group(_) => Change::Group(Some(from.try_get_i32().ok()?)),
-            Self::Topics(_) => Change::Topics(Some(take_topics(from)?)),
+            Self::Group(_) => Change::Group(Some(take_group(from)?)),
+            Self::Topics(_) => {
+                take_len(from)?; // what they were is no matter: their hash is not known
+                Change::Topics(Some(()))
+            }
             Self::Member(_, id) => Change::Member(Arc::clone(id), Some(take_subscription(from)?)),
             Self::TargetEpoch(_) => Change::TargetEpoch(Some(from.try_get_i32().ok()?)),
             Self::Target(_, id) => {
@@ -93,8 +95,8 @@ impl ConsumerKey {
 /// The record of a change.
 pub(super) fn record(group: &str, change: &Change) -> Record {
     let (version, name, value): (i16, Option<&Arc<str>>, Option<BytesMut>) = match change {
-        Change::Group(epoch) => (3, None, epoch.map(put_epoch)),
-        Change::Topics(topics) => (4, None, topics.as_ref().map(put_topics)),
+        Change::Group(epoch) => (3, None, epoch.map(put_group)),
+        Change::Topics(topics) => (4, None, topics.map(|()| put_no_topics())),
         Change::Member(id, subscription) => {
             (5, Some(id), subscription.as_ref().map(put_subscription))
         }
@@ -127,37 +129,41 @@ fn put_epoch(epoch: i32) -> BytesMut {
     out
 }
 
-fn put_topics(topics: &BTreeMap<Arc<str>, TopicMetadata>) -> BytesMut {
+fn put_group(group: GroupEpoch) -> BytesMut {
     let mut out = begin();
-    put_len(&mut out, topics.len());
-    for (name, topic) in topics {
-        out.put_u128(topic.id.0);
-        put_text(&mut out, name);
-        out.put_i32(topic.partitions);
-        put_len(&mut out, 0); // racks of partitions, which Kafka 4 leaves out, too
+    out.put_i32(group.epoch);
+    // as all of Kafka's tagged fields: what has its default is left out
+    if group.metadata_hash == 0 {
         no_tags(&mut out);
+        return out;
     }
-    no_tags(&mut out);
+    put_uvarint(&mut out, 1);
+    put_uvarint(&mut out, HASH_TAG);
+    put_uvarint(&mut out, size_of::<i64>());
+    out.put_i64(group.metadata_hash);
     out
 }
 
-fn take_topics(from: &mut &[u8]) -> Option<BTreeMap<Arc<str>, TopicMetadata>> {
-    let mut topics = BTreeMap::new();
-    for _ in 0..take_len(from)? {
-        let id = TopicId(from.try_get_u128().ok()?);
-        let name = take_text(from)?;
-        let partitions = from.try_get_i32().ok()?;
-        for _ in 0..take_len(from)? {
-            from.try_get_i32().ok()?;
-            for _ in 0..take_len(from)? {
-                take_text(from)?;
-            }
-            skip_tags(from)?;
+fn take_group(from: &mut &[u8]) -> Option<GroupEpoch> {
+    let epoch = from.try_get_i32().ok()?;
+    let mut metadata_hash = 0;
+    for _ in 0..take_uvarint(from)? {
+        let tag = take_uvarint(from)?;
+        let len = take_uvarint(from)?;
+        let (mut field, rest) = from.split_at_checked(len)?;
+        if tag == HASH_TAG {
+            metadata_hash = field.try_get_i64().ok()?;
         }
-        skip_tags(from)?;
-        topics.insert(name, TopicMetadata { id, partitions });
+        *from = rest;
     }
-    Some(topics)
+    Some(GroupEpoch { epoch, metadata_hash })
+}
+
+fn put_no_topics() -> BytesMut {
+    let mut out = begin();
+    put_len(&mut out, 0);
+    no_tags(&mut out);
+    out
 }
 
 fn put_subscription(subscription: &Subscription) -> BytesMut {

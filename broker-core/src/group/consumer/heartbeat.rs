@@ -53,6 +53,11 @@ pub(super) fn check(
 ) -> Result<(), Refusal> {
     let invalid = |message: &str| Err(Refusal::new(ErrorCode::InvalidRequest, message));
     let is_blank = |text: &Option<Arc<str>>| text.as_ref().is_some_and(|t| t.trim().is_empty());
+    let needs_id =
+        request.makes_member_id || request.epoch > JOIN_EPOCH || request.epoch == LEAVE_EPOCH;
+    if needs_id && request.member.trim().is_empty() {
+        return invalid("MemberId can't be empty.");
+    }
     if request.group.trim().is_empty() {
         return invalid("GroupId can't be empty.");
     }
@@ -61,10 +66,6 @@ pub(super) fn check(
     }
     if is_blank(&request.rack) {
         return invalid("RackId can't be empty.");
-    }
-    let needs_id = request.makes_member_id || request.epoch != JOIN_EPOCH;
-    if needs_id && request.member.trim().is_empty() {
-        return invalid("MemberId can't be empty.");
     }
     match request.epoch {
         JOIN_EPOCH if request.rebalance_timeout_ms == -1 => {
@@ -82,7 +83,11 @@ pub(super) fn check(
             return invalid("InstanceId can't be null.");
         }
         JOIN_EPOCH.. | LEAVE_EPOCH | STATIC_LEAVE_EPOCH => {}
-        _ => return invalid("MemberEpoch is invalid."),
+        epoch => {
+            let message =
+                format!("MemberEpoch is {epoch}, but must be greater than or equal to -2.");
+            return invalid(&message);
+        }
     }
     if let Some(assignor) = &request.assignor
         && !settings.assignors.iter().any(|known| known.name() == &**assignor)
@@ -117,7 +122,7 @@ pub(super) fn heartbeat(
         topics::refresh(draft, given, changed);
     }
     if draft.state().group_epoch > draft.state().assignment_epoch {
-        topics::assign(draft, given.settings);
+        topics::assign(draft, given);
     }
     reconcile(draft, given, id, request.owned.as_deref())?;
     let state = draft.state();
@@ -139,7 +144,8 @@ pub(super) fn heartbeat(
     })
 }
 
-/// Whether another member has a place.
+/// Whether another member has a place. Kafka looks at that first: also whoever says that it is a member, and is not,
+/// hears it (`throwIfConsumerGroupIsFull`).
 fn check_room(state: &State, given: &Given<'_>) -> Result<(), Refusal> {
     let size_max = given.settings.size_max;
     if state.members.len() < size_max {
@@ -161,11 +167,13 @@ fn dynamic_member(
             check_epoch(member, request.epoch, request.owned.as_deref())?;
             Ok(Arc::clone(member))
         }
-        None if request.epoch == JOIN_EPOCH => {
+        None => {
             check_room(state, given)?;
-            Ok(Arc::default())
+            match request.epoch {
+                JOIN_EPOCH => Ok(Arc::default()),
+                _ => Err(unknown(id, &request.group)),
+            }
         }
-        None => Err(unknown(id)),
     }
 }
 
@@ -195,17 +203,17 @@ fn static_member(
             }
             Ok(replace(draft, &holder, id, &member))
         }
-        (Some(holder), Some(_)) => {
-            let message = format!(
-                "Static member {id} with instance id {instance} was fenced by member {holder}."
-            );
-            Err(Refusal::new(ErrorCode::FencedInstanceId, &message))
+        (Some(holder), Some(_)) => Err(fenced_by(&holder, id, instance)),
+        _ => {
+            let known = state.members.get(id).cloned();
+            if known.is_none() {
+                check_room(state, given)?;
+            }
+            match request.epoch {
+                JOIN_EPOCH => Ok(known.unwrap_or_default()),
+                _ => Err(unknown_instance(instance)),
+            }
         }
-        _ if request.epoch == JOIN_EPOCH => {
-            check_room(state, given)?;
-            Ok(Arc::default())
-        }
-        _ => Err(unknown(id)),
     }
 }
 
@@ -233,9 +241,23 @@ pub(super) fn put_removal(draft: &mut Draft<'_>, id: &Arc<str>) {
     draft.put(Change::Member(Arc::clone(id), None));
 }
 
-fn unknown(id: &Arc<str>) -> Refusal {
-    let message = format!("Member {id} is not a member of the group.");
+/// Nobody is called that.
+pub(super) fn unknown(id: &str, group: &str) -> Refusal {
+    let message = format!("Member {id} is not a member of group {group}.");
     Refusal::new(ErrorCode::UnknownMemberId, &message)
+}
+
+/// No static member has this name.
+pub(super) fn unknown_instance(instance: &str) -> Refusal {
+    let message = format!("Instance id {instance} is unknown.");
+    Refusal::new(ErrorCode::UnknownMemberId, &message)
+}
+
+/// Another static member has this name.
+pub(super) fn fenced_by(holder: &str, id: &str, instance: &str) -> Refusal {
+    let message =
+        format!("Static member {id} with instance id {instance} was fenced by member {holder}.");
+    Refusal::new(ErrorCode::FencedInstanceId, &message)
 }
 
 /// The epoch must be the member's. The one before it counts as long as the member has nothing that
@@ -264,7 +286,8 @@ fn check_epoch(
     Err(Refusal::new(ErrorCode::FencedMemberEpoch, &message))
 }
 
-/// Takes what a member says of itself. Whether the group must think again about who has what.
+/// Takes what a member says of itself. Whether the group must think again about who has what: not where somebody comes
+/// who reads nothing (`GroupMetadataManager.hasMemberSubscriptionChanged`).
 fn update_subscription(
     draft: &mut Draft<'_>,
     given: &Given<'_>,
@@ -294,7 +317,7 @@ fn update_subscription(
     if is_new || new != *old {
         draft.put(Change::Member(Arc::clone(id), Some(new)));
     }
-    Ok(is_new || reads_others)
+    Ok(reads_others)
 }
 
 /// Leads a member towards its target.

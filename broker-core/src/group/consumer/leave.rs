@@ -2,10 +2,10 @@
 //! waiting.
 
 use super::draft::Draft;
-use super::heartbeat::{Given, put_removal};
+use super::heartbeat::{Given, fenced_by, put_removal, unknown, unknown_instance};
 use super::refusal::Refusal;
 use super::state::{Change, Partitions, State};
-use super::topics::{bump_epoch, read_by_members, resolve_regexes};
+use super::topics::{bump_epoch, look};
 use crate::error::ErrorCode;
 use crate::protocol::{
     ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, STATIC_LEAVE_EPOCH,
@@ -21,12 +21,12 @@ pub(super) fn leave(
     let id = &request.member;
     match &request.instance {
         None if draft.state().members.contains_key(id) => fence(draft, given, id),
-        None => return Err(ErrorCode::UnknownMemberId.into()),
+        None => return Err(unknown(id, &request.group)),
         Some(instance) => {
             let holder = draft.state().instances.get(instance);
             match holder {
-                None => return Err(ErrorCode::UnknownMemberId.into()),
-                Some(holder) if holder != id => return Err(ErrorCode::FencedInstanceId.into()),
+                None => return Err(unknown_instance(instance)),
+                Some(holder) if holder != id => return Err(fenced_by(holder, id, instance)),
                 Some(_) => {}
             }
             if request.epoch == STATIC_LEAVE_EPOCH {
@@ -59,22 +59,27 @@ fn step_out(draft: &mut Draft<'_>, id: &Arc<str>) {
 /// (KAFKA-20442).
 pub(super) fn fence(draft: &mut Draft<'_>, given: &Given<'_>, id: &Arc<str>) {
     put_removal(draft, id);
-    resolve_regexes(draft, given);
-    let topics = read_by_members(draft.state(), given.image);
-    if topics != draft.state().topics {
-        draft.put(Change::Topics(Some(topics)));
-    }
-    bump_epoch(draft);
+    let hash = look(draft, given);
+    bump_epoch(draft, hash);
     if draft.state().members.is_empty() {
         let epoch = draft.state().group_epoch;
         draft.put(Change::TargetEpoch(Some(epoch)));
     }
 }
 
-/// Whether a commit may come from a member with this epoch. `Err` has the error for members.
-pub(super) fn check_commit(state: &State, member: &str, epoch: i32) -> Result<(), ErrorCode> {
+/// Whether a commit may come from a member with this epoch. `Err` has the error for members. Those whose client does
+/// not know epochs must not commit, whatever they say (`ConsumerGroup.validateOffsetCommit`).
+pub(super) fn check_commit(
+    state: &State,
+    member: &str,
+    epoch: i32,
+    knows_epochs: bool,
+) -> Result<(), ErrorCode> {
     if epoch < 0 && state.members.is_empty() {
         return Ok(());
+    }
+    if !knows_epochs && state.members.contains_key(member) {
+        return Err(ErrorCode::UnsupportedVersion);
     }
     check_epoch_of(state, member, epoch)
 }

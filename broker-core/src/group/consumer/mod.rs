@@ -3,7 +3,7 @@
 //!
 //! - `state`: what the log says, and how records change it; `codec`: the records
 //! - `heartbeat`, `leave`: what members ask; each thinks its changes out on a `draft`
-//! - `topics`, `assignor`: what members read, and who shall have what
+//! - `topics`, `hash`, `assignor`: what members read, and who shall have what
 //! - `reconcile`: a member's way to its target
 //!
 //! Changes count when the log has taken them, and are told when it has confirmed them. So there are
@@ -14,6 +14,7 @@ mod assignor;
 mod codec;
 mod describe;
 mod draft;
+mod hash;
 mod heartbeat;
 mod leave;
 mod reconcile;
@@ -167,6 +168,11 @@ impl ConsumerGroup {
     /// Topics were created, deleted, or got more partitions. `name`: one that exists.
     pub(super) fn topic_changed(&mut self, name: &str) {
         self.refresh |= !self.current.regexes.is_empty() || self.current.reads(name);
+    }
+
+    /// Brokers have registered, or are no longer: their racks count, too.
+    pub(super) fn brokers_changed(&mut self, image: &MetadataImage) {
+        self.refresh |= topics::metadata_hash(&self.current, image) != self.current.metadata_hash;
     }
 
     /// Records that delete the group.
@@ -356,7 +362,7 @@ impl ConsumerGroup {
     /// A change that changes nothing.
     pub(super) fn probe(&self) -> Drafted {
         let mut draft = Draft::new(&self.current);
-        draft.put(Change::Group(Some(self.current.group_epoch)));
+        draft.put(Change::Group(Some(self.current.epoch())));
         draft.finish()
     }
 
@@ -421,12 +427,17 @@ impl ConsumerGroup {
         }
     }
 
-    /// Whether a commit may come from a member with this epoch.
-    pub(super) fn check_commit(&self, member: &str, epoch: i32) -> Result<(), ErrorCode> {
+    /// Whether a commit may come from a member with this epoch, by a client that knows epochs, or does not.
+    pub(super) fn check_commit(
+        &self,
+        member: &str,
+        epoch: i32,
+        knows_epochs: bool,
+    ) -> Result<(), ErrorCode> {
         if self.is_dying {
             return Err(ErrorCode::CoordinatorNotAvailable);
         }
-        leave::check_commit(&self.current, member, epoch)
+        leave::check_commit(&self.current, member, epoch, knows_epochs)
     }
 
     /// Whether a member with this epoch may ask for positions.
@@ -513,8 +524,12 @@ impl ConsumerGroup {
     }
 
     /// What it goes on with, as its log is led in an epoch; for checkers.
-    pub(in crate::group) fn view(&self, epoch: LeaderEpoch) -> ConsumerGroupView<'_> {
-        self.current.view((&self.id, epoch), !self.refresh)
+    pub(in crate::group) fn view<'a>(
+        &'a self,
+        epoch: LeaderEpoch,
+        image: &'a MetadataImage,
+    ) -> ConsumerGroupView<'a> {
+        self.current.view((&self.id, epoch), image, !self.refresh)
     }
 
     /// How the group differs from what its log says, for checkers; nothing while an append is under way.

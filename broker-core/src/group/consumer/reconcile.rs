@@ -33,7 +33,8 @@ impl<F: Fn(&TopicPartition) -> bool> Goal<'_, F> {
             }
             MemberState::UnrevokedPartitions => self.advance(current, current.epoch + 1),
             MemberState::Unknown if self.owned.is_none_or(|owned| !owned.is_empty()) => {
-                let message = "The member is in an unknown state, and must join anew.";
+                let message = "The consumer group member is in a unknown state. The member must \
+                               abandon all its partitions and rejoin.";
                 return Err(Refusal::new(ErrorCode::FencedMemberEpoch, message));
             }
             MemberState::Unknown => self.advance(current, self.epoch),

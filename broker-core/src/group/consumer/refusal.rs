@@ -11,7 +11,7 @@ pub(in crate::group) struct Refusal {
 }
 
 impl Refusal {
-    pub(super) fn new(error: ErrorCode, message: &str) -> Self {
+    pub(in crate::group) fn new(error: ErrorCode, message: &str) -> Self {
         Self { error, message: Some(message.into()) }
     }
 }

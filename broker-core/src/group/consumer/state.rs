@@ -1,7 +1,9 @@
 //! What the log says of a group in the consumer protocol. Every change of it is a record first.
 
-use crate::ids::{LeaderEpoch, TopicId, TopicPartition};
+use super::topics::{metadata_hash, read_by_members, size};
+use crate::ids::{LeaderEpoch, TopicPartition};
 use crate::inspect::{ConsumerGroupView, ConsumerMemberView, ConsumerSaidView};
+use crate::metadata::MetadataImage;
 use crate::protocol::{ConsumerGroupState, LEAVE_EPOCH};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -62,11 +64,12 @@ pub(super) struct Member {
     pub(super) current: Current,
 }
 
-/// A topic that members read.
+/// An epoch of the group (`ConsumerGroupMetadataValue`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::group) struct TopicMetadata {
-    pub(super) id: TopicId,
-    pub(super) partitions: i32,
+pub(in crate::group) struct GroupEpoch {
+    pub(super) epoch: i32,
+    /// Hash of the topics that members read (KIP-1101), 0 without any.
+    pub(super) metadata_hash: i64,
 }
 
 /// Topics that a regular expression matched when it was last looked at.
@@ -83,9 +86,9 @@ pub(in crate::group) struct Resolved {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::group) enum Change {
     /// `ConsumerGroupMetadata`: the group epoch.
-    Group(Option<i32>),
-    /// `ConsumerGroupPartitionMetadata`: topics that members read.
-    Topics(Option<BTreeMap<Arc<str>, TopicMetadata>>),
+    Group(Option<GroupEpoch>),
+    /// `ConsumerGroupPartitionMetadata`: topics that members read. Kafka writes none of them any more from 4.1 on.
+    Topics(Option<()>),
     /// `ConsumerGroupMemberMetadata`.
     Member(Arc<str>, Option<Subscription>),
     /// `ConsumerGroupTargetAssignmentMetadata`: the epoch of the targets.
@@ -118,8 +121,11 @@ impl Change {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct State {
     pub(super) group_epoch: i32,
+    /// Hash of the topics that members read, as of that epoch.
+    pub(super) metadata_hash: i64,
     pub(super) assignment_epoch: i32,
-    pub(super) topics: BTreeMap<Arc<str>, TopicMetadata>,
+    /// Whether the log has a record of topics, from before their hash was there.
+    pub(super) has_topics_record: bool,
     pub(super) members: BTreeMap<Arc<str>, Arc<Member>>,
     /// Member of each `group.instance.id`.
     pub(super) instances: BTreeMap<Arc<str>, Arc<str>>,
@@ -133,8 +139,11 @@ impl State {
     /// Takes a change.
     pub(super) fn apply(&mut self, change: &Change) {
         match change {
-            Change::Group(epoch) => self.group_epoch = epoch.unwrap_or(0),
-            Change::Topics(topics) => self.topics = topics.clone().unwrap_or_default(),
+            Change::Group(epoch) => {
+                self.group_epoch = epoch.map_or(0, |group| group.epoch);
+                self.metadata_hash = epoch.map_or(0, |group| group.metadata_hash);
+            }
+            Change::Topics(topics) => self.has_topics_record = topics.is_some(),
             Change::Member(id, Some(subscription)) => self.subscribe(id, subscription),
             Change::Member(id, None) => self.remove(id),
             Change::TargetEpoch(epoch) => self.assignment_epoch = epoch.unwrap_or(0),
@@ -222,13 +231,19 @@ impl State {
         subscription.topics.iter().chain(matched)
     }
 
+    /// The group's epoch as the log has it.
+    pub(super) fn epoch(&self) -> GroupEpoch {
+        GroupEpoch { epoch: self.group_epoch, metadata_hash: self.metadata_hash }
+    }
+
     /// For checkers. `knows_topics`: it has looked at the topics since they changed.
     pub(super) fn view<'a>(
         &'a self,
         (group, epoch): (&'a Arc<str>, LeaderEpoch),
+        image: &'a MetadataImage,
         knows_topics: bool,
     ) -> ConsumerGroupView<'a> {
-        let topics = self.topics.iter();
+        let topics = read_by_members(self, image).into_iter();
         let member = |(id, member): (&'a Arc<str>, &'a Arc<Member>)| {
             let Member { subscription, current } = &**member;
             let target = self.targets.get(id).into_iter().flat_map(|target| target.iter());
@@ -247,7 +262,9 @@ impl State {
             epoch,
             is_assigned: self.group_epoch == self.assignment_epoch,
             knows_topics,
-            topics: topics.map(|(name, topic)| (&**name, (topic.id, topic.partitions))).collect(),
+            hash: self.metadata_hash,
+            hash_of_topics: metadata_hash(self, image),
+            topics: topics.map(|(name, topic)| (name, (topic.id, size(topic)))).collect(),
             members: self.members.iter().map(member).collect(),
         }
     }
@@ -279,7 +296,9 @@ impl State {
     pub(super) fn tombstones(&self) -> Vec<Change> {
         let mut changes: Vec<_> =
             self.regexes.keys().map(|regex| Change::Regex(Arc::clone(regex), None)).collect();
-        changes.extend([Change::TargetEpoch(None), Change::Topics(None), Change::Group(None)]);
+        changes.push(Change::TargetEpoch(None));
+        changes.extend(self.has_topics_record.then_some(Change::Topics(None)));
+        changes.push(Change::Group(None));
         changes
     }
 }

@@ -2,12 +2,13 @@
 
 use super::assignor::{Assignor, Candidate, Sizes};
 use super::draft::Draft;
+use super::hash;
 use super::heartbeat::Given;
 use super::refusal::Refusal;
 use super::settings::ConsumerSettings;
-use super::state::{Change, Resolved, State, TopicMetadata};
+use super::state::{Change, GroupEpoch, Resolved, State};
 use crate::error::ErrorCode;
-use crate::metadata::MetadataImage;
+use crate::metadata::{MetadataImage, TopicImage};
 use crate::pattern::whole;
 use regex::Regex;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,42 +23,53 @@ pub(super) fn compile(regex: &str) -> Result<Regex, Refusal> {
     })
 }
 
-/// Looks at the topics again. The group gets a new epoch if they changed, or if `bump` says so.
+/// Looks at the topics again. The group gets a new epoch if they changed, or if `bump` says so
+/// (`GroupMetadataManager.updateSubscriptionMetadata`).
 pub(super) fn refresh(draft: &mut Draft<'_>, given: &Given<'_>, bump: bool) {
+    let hash = look(draft, given);
+    if bump || hash != draft.state().metadata_hash {
+        bump_epoch(draft, hash);
+    }
+    if draft.state().has_topics_record {
+        draft.put(Change::Topics(None));
+    }
+}
+
+/// Finds out what members read now. The hash of it.
+pub(super) fn look(draft: &mut Draft<'_>, given: &Given<'_>) -> i64 {
     resolve_regexes(draft, given);
-    let topics = read_by_members(draft.state(), given.image);
-    let changed = topics != draft.state().topics;
-    if changed {
-        draft.put(Change::Topics(Some(topics)));
-    }
-    if changed || bump {
-        bump_epoch(draft);
-    }
+    metadata_hash(draft.state(), given.image)
 }
 
 /// The group is another one now: its targets must be found anew.
-pub(super) fn bump_epoch(draft: &mut Draft<'_>) {
+pub(super) fn bump_epoch(draft: &mut Draft<'_>, metadata_hash: i64) {
     let epoch = draft.state().group_epoch + 1;
-    draft.put(Change::Group(Some(epoch)));
+    draft.put(Change::Group(Some(GroupEpoch { epoch, metadata_hash })));
 }
 
-/// Topics that members read, as far as they exist.
-pub(super) fn read_by_members(
+/// Topics that members read, as far as they exist, by name.
+pub(super) fn read_by_members<'a>(
     state: &State,
-    image: &MetadataImage,
-) -> BTreeMap<Arc<str>, TopicMetadata> {
+    image: &'a MetadataImage,
+) -> BTreeMap<&'a str, &'a TopicImage> {
     let names: BTreeSet<&Arc<str>> =
         state.members.values().flat_map(|m| state.topics_of(&m.subscription)).collect();
-    let known = names.into_iter().filter_map(|name| {
-        let topic = image.topic_named(name)?;
-        let partitions = i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX);
-        Some((Arc::clone(name), TopicMetadata { id: topic.id, partitions }))
-    });
-    known.collect()
+    let known = names.into_iter().filter_map(|name| image.topic_named(name));
+    known.map(|topic| (&*topic.name, topic)).collect()
+}
+
+/// The hash of topics that members read, as they are.
+pub(super) fn metadata_hash(state: &State, image: &MetadataImage) -> i64 {
+    hash::of_topics(image, read_by_members(state, image).into_values())
+}
+
+/// How many partitions a topic has.
+pub(super) fn size(topic: &TopicImage) -> i32 {
+    i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX)
 }
 
 /// Finds out which topics regular expressions match now, and forgets those that nobody uses.
-pub(super) fn resolve_regexes(draft: &mut Draft<'_>, given: &Given<'_>) {
+fn resolve_regexes(draft: &mut Draft<'_>, given: &Given<'_>) {
     let state = draft.state();
     let used = state.members.values().filter_map(|m| m.subscription.regex.clone());
     let used: BTreeSet<Arc<str>> = used.collect();
@@ -78,9 +90,10 @@ pub(super) fn resolve_regexes(draft: &mut Draft<'_>, given: &Given<'_>) {
 }
 
 /// Finds new targets for all members.
-pub(super) fn assign(draft: &mut Draft<'_>, settings: &ConsumerSettings) {
+pub(super) fn assign(draft: &mut Draft<'_>, given: &Given<'_>) {
     let state = draft.state();
-    let sizes: Sizes = state.topics.values().map(|t| (t.id, t.partitions)).collect();
+    let topics = read_by_members(state, given.image);
+    let sizes: Sizes = topics.values().map(|topic| (topic.id, size(topic))).collect();
     let candidates: Vec<_> = state
         .members
         .iter()
@@ -89,13 +102,13 @@ pub(super) fn assign(draft: &mut Draft<'_>, settings: &ConsumerSettings) {
             instance: member.subscription.instance.clone(),
             topics: state
                 .topics_of(&member.subscription)
-                .filter_map(|name| Some(state.topics.get(name)?.id))
+                .filter_map(|name| Some(topics.get(&**name)?.id))
                 .collect(),
             target: state.targets.get(id).cloned().unwrap_or_default(),
         })
         .collect();
     let epoch = state.group_epoch;
-    let targets = preferred(state, settings).assign(&candidates, &sizes);
+    let targets = preferred(state, given.settings).assign(&candidates, &sizes);
     for (id, target) in targets {
         if draft.state().targets.get(&id).is_none_or(|known| **known != target) {
             draft.put(Change::Target(id, Some(Arc::new(target))));

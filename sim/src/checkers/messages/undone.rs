@@ -174,7 +174,8 @@ pub(super) fn reassignment(by: &ControllerView<'_>, asked: &Request) -> Option<R
     if !target.iter().all(is_known) || distinct.len() != target.len() || target.is_empty() {
         return Some(Err(format!("there are no brokers {target:?}")));
     }
-    let factor = state.replicas.len() - adding.len();
+    let removing = state.moving.as_ref().map_or(0, |moving| moving.removing.len());
+    let factor = state.replicas.len() - removing;
     if target.len() != factor && !asked.allow_replication_factor_change {
         return Some(Err(format!("{target:?} are not {factor} replicas")));
     }
@@ -287,6 +288,23 @@ mod tests {
         assert!(!is_moving(&moving(&[1, 2, 3], &[], &[]), Some(&ids(&[4, 2, 3]))));
         assert!(is_moving(&moving(&[1, 2, 3], &[], &[]), None));
         assert!(!is_moving(&moving(&[4, 2, 3, 1], &[4], &[1]), None));
+    }
+
+    /// KIP-860: as many replicas as the partition is on its way to.
+    #[test]
+    fn a_reassignment_that_keeps_the_number_of_replicas_goes_by_where_they_go() {
+        let image = testing::image(&[1, 2, 3], &[(&[3, 1, 2], &[1, 2], &[3], Some(1))]);
+        let server = ServerConfig::kafka_defaults();
+        let is_taken = |target: &[i32]| {
+            let (partitions, allow_replication_factor_change) =
+                (vec![(tp(0), Some(ids(target)))], false);
+            let asked =
+                AlterPartitionReassignmentsRequest { allow_replication_factor_change, partitions };
+            let asked = Request::AlterPartitionReassignments(asked);
+            reassignment(&testing::controller(&image, &server), &asked).unwrap().is_ok()
+        };
+        assert!(is_taken(&[1, 2, 3]), "it is on its way to three");
+        assert!(!is_taken(&[1, 2]), "two it had before");
     }
 
     #[test]

@@ -222,6 +222,11 @@ fn stranger(group: &ConsumerGroupView<'_>, image: &MetadataImage) -> Option<Stri
     })
 }
 
+/// Whether targets are found for topics as they are. Of those as they were the group has kept but the hash (KIP-1101).
+fn has_shared_out(group: &ConsumerGroupView<'_>) -> bool {
+    group.is_assigned && group.hash == group.hash_of_topics
+}
+
 /// A partition that a member is to have, once targets are found, and that is in none of the topics that the group goes
 /// by: it is deleted, or nobody reads it any more.
 fn vanished(group: &ConsumerGroupView<'_>) -> Option<String> {
@@ -229,7 +234,7 @@ fn vanished(group: &ConsumerGroupView<'_>) -> Option<String> {
     let is_there = |tp: &&TopicPartition| {
         sizes.get(&tp.topic).is_some_and(|partitions| (0..*partitions).contains(&tp.partition))
     };
-    group.members.iter().filter(|_| group.is_assigned).find_map(|member| {
+    group.members.iter().filter(|_| has_shared_out(group)).find_map(|member| {
         let tp = member.target.iter().find(|tp| !is_there(tp))?;
         Some(format!("member {} is to have {tp:?}, and it goes by {:?}", member.id, group.topics))
     })
@@ -242,7 +247,7 @@ fn unowned(
     has_left: impl Fn(&str) -> bool,
     had_others: impl Fn() -> bool,
 ) -> Option<String> {
-    if !group.is_assigned {
+    if !has_shared_out(group) {
         return None;
     }
     let mut owners: BTreeMap<TopicPartition, Vec<&str>> = BTreeMap::new();
@@ -268,7 +273,7 @@ fn unowned(
 /// A member that is to have two more than another one that reads one of its partitions, where all ask for `uniform`.
 fn uneven(group: &ConsumerGroupView<'_>) -> Option<String> {
     let members = &group.members;
-    if !group.is_assigned || members.iter().any(|of| of.assignor != Some("uniform")) {
+    if !has_shared_out(group) || members.iter().any(|of| of.assignor != Some("uniform")) {
         return None;
     }
     group.topics.iter().find_map(|(name, (id, _))| {
@@ -306,15 +311,18 @@ fn shared(group: &ConsumerGroupView<'_>, has_had: impl Fn(&str) -> bool) -> Opti
     None
 }
 
-/// A topic that members read and that exists, and the group does not know it as it is.
+/// A topic that members read and that exists, and the group does not know it, its size, or where its replicas are.
 fn unknown(group: &ConsumerGroupView<'_>, image: &MetadataImage) -> Option<String> {
     let is_read = |name: &str| group.members.iter().any(|member| reads(member, name));
     let known = image.topics().filter(|topic| is_read(&topic.name));
     let of = known.map(|topic| (&*topic.name, (topic.id, topic.partitions.len())));
     let of = of.map(|(name, (id, count))| (name, (id, i32::try_from(count).unwrap_or(i32::MAX))));
     let of: BTreeMap<&str, (TopicId, i32)> = of.collect();
-    (!group.members.is_empty() && of != group.topics)
-        .then(|| format!("members read {of:?}, and it goes by {:?}", group.topics))
+    let ConsumerGroupView { members, topics, hash, hash_of_topics, .. } = group;
+    (!members.is_empty() && (of != *topics || hash != hash_of_topics)).then(|| {
+        let of = format!("members read {of:?} ({hash_of_topics:x})");
+        format!("{of}, and it knows {topics:?}, and goes by {hash:x}")
+    })
 }
 
 #[cfg(test)]
@@ -322,7 +330,7 @@ mod tests {
     use super::*;
     use crate::checkers::void::{Loss, Void};
     use stormglass_broker_core::ids::NodeId;
-    use stormglass_broker_core::metadata::MetadataRecord;
+    use stormglass_broker_core::metadata::{MetadataRecord, PartitionRecord};
     use stormglass_broker_core::records::{Batch, Record};
 
     const TOPIC: TopicId = TopicId(7);
@@ -352,6 +360,15 @@ mod tests {
         targets: &[&[i32]],
         check: impl FnOnce(&ConsumerGroupView<'_>) -> R,
     ) -> R {
+        with_hash((epoch, 1), targets, check)
+    }
+
+    /// Of one whose group goes by topics of a hash; that of what there is is 1.
+    fn with_hash<R>(
+        (epoch, hash): (LeaderEpoch, i64),
+        targets: &[&[i32]],
+        check: impl FnOnce(&ConsumerGroupView<'_>) -> R,
+    ) -> R {
         let (id, topics): (Arc<str>, _) = ("m".into(), BTreeSet::from([Arc::from("t")]));
         let member = |target: &&[i32]| ConsumerMemberView {
             id: &id,
@@ -367,6 +384,8 @@ mod tests {
             epoch,
             is_assigned: true,
             knows_topics: true,
+            hash,
+            hash_of_topics: 1,
             topics: BTreeMap::from([("t", (TOPIC, 3))]),
             members: targets.iter().map(member).collect(),
         })
@@ -480,8 +499,16 @@ mod tests {
             let members = owned.iter().map(member).collect();
             let (is_assigned, topics) = (true, BTreeMap::new());
             let (group, epoch) = (&id, 3);
-            let knows_topics = true;
-            check(&ConsumerGroupView { group, epoch, is_assigned, knows_topics, topics, members })
+            check(&ConsumerGroupView {
+                group,
+                epoch,
+                is_assigned,
+                knows_topics: true,
+                hash: 1,
+                hash_of_topics: 1,
+                topics,
+                members,
+            })
         };
         assert_eq!(of(&[&[0]], unsettled), None);
         assert!(of(&[&[]], unsettled).is_some() && of(&[&[0, 1]], unsettled).is_some());
@@ -508,10 +535,16 @@ mod tests {
             };
             let members = ids.iter().zip(owned).map(member).collect();
             let (group, topics): (Arc<str>, _) = ("m".into(), BTreeMap::new());
-            let (group, epoch, knows_topics) = (&group, 3, true);
-            let is_assigned = false;
-            let group =
-                ConsumerGroupView { group, epoch, is_assigned, knows_topics, topics, members };
+            let group = ConsumerGroupView {
+                group: &group,
+                epoch: 3,
+                is_assigned: false,
+                knows_topics: true,
+                hash: 1,
+                hash_of_topics: 1,
+                topics,
+                members,
+            };
             misgiven(&group, &image, (&[log], 0)).is_some()
         };
         let (current, target) = (current_key("m", "back"), target_key("m", "back"));
@@ -582,5 +615,29 @@ mod tests {
         let image = MetadataImage::default();
         assert_eq!(with(&[&[0]], |group| stranger(group, &image)), None, "it is gone");
         assert!(with(&[&[0]], |group| unknown(group, &image)).is_some());
+    }
+
+    /// KIP-1101: the group's epoch has a hash of its topics, in which racks count, too.
+    #[test]
+    fn a_group_knows_where_replicas_of_its_topics_are() {
+        let mut image = MetadataImage::default();
+        image.apply(&MetadataRecord::Topic { name: "t".into(), id: TOPIC }).unwrap();
+        for index in 0..3 {
+            let record = PartitionRecord {
+                tp: TopicPartition::new(TOPIC, index),
+                replicas: vec![NodeId(1)],
+                isr: vec![NodeId(1)],
+                moving: None,
+                leader: Some(NodeId(1)),
+                recovering: false,
+                leader_epoch: 0,
+                partition_epoch: 0,
+            };
+            image.apply(&MetadataRecord::Partition(record)).unwrap();
+        }
+        let unknown = |group: &ConsumerGroupView<'_>| unknown(group, &image);
+        assert_eq!(with(&[&[0, 2], &[1]], unknown), None);
+        assert!(with_hash((3, 2), &[&[0, 2], &[1]], unknown).is_some());
+        assert_eq!(with_hash((3, 2), &[&[0, 3], &[1]], vanished), None, "of others");
     }
 }

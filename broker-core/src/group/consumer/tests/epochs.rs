@@ -1,8 +1,10 @@
 //! Epochs: who joins, who must give up what, and who is fenced.
 
-use super::rig::{Beat, REBALANCE_MS, Rig, SESSION_MS, a, alive, join, owns};
+use super::rig::{
+    Beat, REBALANCE_MS, Rig, SESSION_MS, a, alive, change_of, join, join_static, owns,
+};
 use crate::error::ErrorCode;
-use crate::group::consumer::state::{Change, Current};
+use crate::group::consumer::state::{Change, Current, GroupEpoch};
 use crate::ids::ConnectionId;
 use crate::protocol::ConsumerGroupState;
 use std::sync::Arc;
@@ -246,6 +248,43 @@ fn new_partitions_and_topics_make_the_group_think_again() {
     assert_eq!((told.epoch, told.assignment.map(|list| list.len())), (3, Some(4)));
 }
 
+/// KIP-1101: clients that read from the replica in their rack may be given others then.
+#[test]
+fn replicas_in_other_racks_make_the_group_think_again() {
+    let mut rig = Rig::new(2);
+    for (broker, rack) in [(1, "az-a"), (2, "az-b"), (3, "az-a")] {
+        rig.register(broker, rack);
+    }
+    rig.beat(&join("x", &["a"]));
+    rig.place(0, &[3]);
+    assert_eq!(rig.beat(&alive("x", 1)).epoch, 1, "another broker in the same rack");
+    rig.place(0, &[2]);
+    assert_eq!(rig.beat(&alive("x", 1)).epoch, 2);
+    assert_eq!(rig.beat(&alive("x", 2)).epoch, 2, "once");
+    rig.register(2, "az-c");
+    assert_eq!(rig.beat(&alive("x", 2)).epoch, 3);
+    rig.register(2, "az-c");
+    assert_eq!(rig.beat(&alive("x", 3)).epoch, 3, "only started anew");
+}
+
+/// Up to Kafka 4.0 the log has topics with their sizes, and no hash of them.
+#[test]
+fn what_older_versions_say_of_topics_goes_with_the_next_look() {
+    let mut rig = Rig::new(2);
+    rig.beat(&join("x", &["a"]));
+    let is_of_topics = |rig: &Rig| {
+        rig.log.iter().any(|(_, record)| matches!(change_of(record), Change::Topics(_)))
+    };
+    assert!(!is_of_topics(&rig));
+    let old = GroupEpoch { epoch: 1, metadata_hash: 0 };
+    rig.group.replay(&Change::Group(Some(old)));
+    rig.group.replay(&Change::Topics(Some(())));
+    rig.group.topic_changed("a");
+    let told = rig.beat(&alive("x", 1));
+    assert_eq!((told.error, told.epoch), (ErrorCode::None, 2));
+    assert!(is_of_topics(&rig) && !rig.state().has_topics_record);
+}
+
 #[test]
 fn a_regular_expression_reads_topics_that_come() {
     let mut rig = Rig::new(1);
@@ -261,7 +300,7 @@ fn a_regular_expression_reads_topics_that_come() {
     rig.create("b", 2, 2);
     assert_eq!(rig.beat(&alive("x", 1)).assignment.map(|list| list.len()), Some(3));
     rig.beat(&alive("x", -1));
-    assert!(rig.state().regexes.is_empty() && rig.state().topics.is_empty());
+    assert!(rig.state().regexes.is_empty() && rig.state().metadata_hash == 0);
 }
 
 #[test]
@@ -291,6 +330,48 @@ fn a_group_has_only_so_many_members() {
     rig.beat(&join("x", &["a"]));
     assert_eq!(rig.beat(&join("y", &["a"])).error, ErrorCode::GroupMaxSizeReached);
     assert_eq!(rig.beat(&alive("x", 1)).error, ErrorCode::None);
+    // who was fenced may find its place taken (`throwIfConsumerGroupIsFull`)
+    assert_eq!(rig.beat(&alive("y", 1)).error, ErrorCode::GroupMaxSizeReached);
+    let named = |epoch| Beat { instance: Some("one".into()), ..alive("y", epoch) };
+    assert_eq!(rig.beat(&named(1)).error, ErrorCode::GroupMaxSizeReached);
+    assert_eq!(rig.beat(&named(-1)).error, ErrorCode::UnknownMemberId, "it goes");
+    assert_eq!(rig.beat(&join_static("x", "one")).error, ErrorCode::None, "it has its place");
+}
+
+/// `GroupMetadataManager.hasMemberSubscriptionChanged`: so in Kafka, where consumers may be members all the same.
+#[test]
+fn who_comes_and_reads_nothing_makes_no_new_epoch() {
+    let mut rig = Rig::new(2);
+    rig.beat(&join("x", &["a"]));
+    let told = rig.beat(&join("y", &[]));
+    assert_eq!((told.error, told.epoch, told.assignment), (ErrorCode::None, 1, Some(vec![])));
+    assert_eq!(rig.state().group_epoch, 1);
+    assert_eq!(rig.beat(&alive("y", 1)).epoch, 1);
+    let reads = Beat { topics: Some(vec!["a".into()]), ..alive("y", 1) };
+    assert_eq!(rig.beat(&reads).epoch, 2);
+}
+
+/// Kafka's `GroupCoordinatorService.throwIfConsumerGroupHeartbeatRequestIsInvalid` and `GroupMetadataManager`.
+#[test]
+fn refusals_say_what_is_wrong() {
+    let mut rig = Rig::new(1);
+    rig.beat(&join("x", &["a"]));
+    let mut why = |beat: Beat| {
+        let told = rig.beat(&beat);
+        (told.error, told.message.map(|message| message.to_string()).unwrap_or_default())
+    };
+    let unknown = ErrorCode::UnknownMemberId;
+    let nobody = "Member z is not a member of group billing.".to_owned();
+    assert_eq!(why(alive("z", 1)), (unknown, nobody.clone()));
+    assert_eq!(why(alive("z", -1)), (unknown, nobody));
+    let too_low = "MemberEpoch is -3, but must be greater than or equal to -2.".to_owned();
+    assert_eq!(why(alive("x", -3)), (ErrorCode::InvalidRequest, too_low));
+    let nameless = "MemberId can't be empty.".to_owned();
+    let blank = Beat { group: "".into(), ..alive("", 1) };
+    assert_eq!(why(blank), (ErrorCode::InvalidRequest, nameless), "the group comes after it");
+    // version 0, whose clients have their ids from the coordinator
+    let away = Beat { instance: Some("one".into()), makes_member_id: false, ..alive("", -2) };
+    assert_eq!(why(away), (unknown, "Instance id one is unknown.".to_owned()));
 }
 
 #[test]
@@ -316,12 +397,14 @@ fn requests_that_make_no_sense_are_refused() {
 #[test]
 fn commits_need_the_epoch_of_the_member() {
     let mut rig = Rig::new(1);
-    assert_eq!(rig.group.check_commit("", -1), Ok(()));
+    assert_eq!(rig.group.check_commit("", -1, true), Ok(()));
     rig.beat(&join("x", &["a"]));
-    assert_eq!(rig.group.check_commit("x", 1), Ok(()));
-    assert_eq!(rig.group.check_commit("x", 0), Err(ErrorCode::StaleMemberEpoch));
-    assert_eq!(rig.group.check_commit("y", 1), Err(ErrorCode::UnknownMemberId));
-    assert_eq!(rig.group.check_commit("", -1), Err(ErrorCode::UnknownMemberId));
+    assert_eq!(rig.group.check_commit("x", 1, true), Ok(()));
+    assert_eq!(rig.group.check_commit("x", 0, true), Err(ErrorCode::StaleMemberEpoch));
+    assert_eq!(rig.group.check_commit("y", 1, true), Err(ErrorCode::UnknownMemberId));
+    assert_eq!(rig.group.check_commit("", -1, true), Err(ErrorCode::UnknownMemberId));
+    assert_eq!(rig.group.check_commit("x", 1, false), Err(ErrorCode::UnsupportedVersion));
+    assert_eq!(rig.group.check_commit("y", 1, false), Err(ErrorCode::UnknownMemberId));
     assert_eq!(rig.group.check_fetch("x", 1), Ok(()));
     assert_eq!(rig.group.check_fetch("x", 2), Err(ErrorCode::StaleMemberEpoch));
 }

@@ -2,11 +2,10 @@
 
 use super::super::codec::record;
 use super::super::state::{
-    Change, Current, MemberState, Partitions, Resolved, Subscription, TopicMetadata,
+    Change, Current, GroupEpoch, MemberState, Partitions, Resolved, Subscription,
 };
 use super::rig::{a, change_of};
 use crate::group::codec::{Key, decode_key};
-use crate::ids::TopicId;
 use std::sync::Arc;
 
 fn changes() -> Vec<Change> {
@@ -28,11 +27,10 @@ fn changes() -> Vec<Change> {
         assigned: some.clone(),
         revoking: a([1]).into_iter().collect(),
     };
-    let topics = [("a".into(), TopicMetadata { id: TopicId(1), partitions: 6 })].into();
     let resolved = Resolved { topics: ["a".into()].into(), version: 9, at_ms: 1_700_000_000_000 };
     vec![
-        Change::Group(Some(7)),
-        Change::Topics(Some(topics)),
+        Change::Group(Some(GroupEpoch { epoch: 7, metadata_hash: -5 })),
+        Change::Topics(Some(())),
         Change::Member("x".into(), Some(subscription)),
         Change::TargetEpoch(Some(7)),
         Change::Target("x".into(), Some(Arc::new(some))),
@@ -62,7 +60,10 @@ fn bytes_are_kafkas() {
         let record = record("g", &change);
         (record.key.unwrap().to_vec(), record.value.unwrap().to_vec())
     };
-    assert_eq!(bytes(Change::Group(Some(3))), (vec![0, 3, 0, 1, b'g'], vec![0, 0, 0, 0, 0, 3, 0]));
+    let group = |metadata_hash| Change::Group(Some(GroupEpoch { epoch: 3, metadata_hash }));
+    assert_eq!(bytes(group(0)), (vec![0, 3, 0, 1, b'g'], vec![0, 0, 0, 0, 0, 3, 0]));
+    let hash = [1, 0, 8, 0, 0, 0, 0, 0, 0, 1, 2]; // one tagged field: 0, of eight bytes
+    assert_eq!(bytes(group(0x102)).1, [&[0, 0, 0, 0, 0, 3][..], &hash].concat());
     let (key, value) =
         bytes(Change::Target("m".into(), Some(Arc::new(a([4]).into_iter().collect()))));
     assert_eq!(key, [0, 7, 0, 1, b'g', 0, 1, b'm']);

@@ -9,7 +9,9 @@ use crate::group::consumer::{
 };
 use crate::group::timers::Timers;
 use crate::ids::{ConnectionId, CorrelationId, NodeId, TopicId, TopicPartition};
-use crate::metadata::{MetadataImage, MetadataRecord, PartitionRecord};
+use crate::metadata::{
+    MetadataImage, MetadataRecord, PartitionChangeRecord, PartitionRecord, RegisterBrokerRecord,
+};
 use crate::plant::Plant;
 use crate::protocol::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, Response};
 use crate::records::Record;
@@ -87,6 +89,31 @@ impl Rig {
         }
         let name = Arc::clone(&self.image.topic(TopicId(id)).unwrap().name);
         self.group.topic_changed(&name);
+    }
+
+    /// A broker registers.
+    pub(super) fn register(&mut self, broker: i32, rack: &str) {
+        let record = RegisterBrokerRecord {
+            broker: NodeId(broker),
+            incarnation: 1,
+            epoch: 1,
+            rack: Some(rack.into()),
+            endpoint: None,
+            fenced: false,
+            in_controlled_shutdown: false,
+        };
+        self.image.apply(&MetadataRecord::RegisterBroker(record)).unwrap();
+        self.group.brokers_changed(&self.image);
+    }
+
+    /// A partition of topic `a` has other replicas.
+    pub(super) fn place(&mut self, index: i32, replicas: &[i32]) {
+        let replicas = replicas.iter().map(|node| NodeId(*node)).collect();
+        let tp = TopicPartition::new(TopicId(1), index);
+        let change =
+            PartitionChangeRecord { replicas: Some(replicas), ..PartitionChangeRecord::new(tp) };
+        self.image.apply(&MetadataRecord::PartitionChange(change)).unwrap();
+        self.group.topic_changed("a");
     }
 
     pub(super) fn act<T>(

@@ -31,8 +31,13 @@ fn a_name_that_is_taken_is_not_given_away() {
     rig.beat(&join_static("x", "one"));
     assert_eq!(rig.beat(&join_static("y", "one")).error, ErrorCode::UnreleasedInstanceId);
     assert_eq!(rig.beat(&join_static("x", "one")).error, ErrorCode::None, "its owner may rejoin");
-    assert_eq!(rig.beat(&gone_for_a_while("y", "one")).error, ErrorCode::FencedInstanceId);
-    assert_eq!(rig.beat(&gone_for_a_while("x", "two")).error, ErrorCode::UnknownMemberId);
+    let told = rig.beat(&gone_for_a_while("y", "one"));
+    assert_eq!(told.error, ErrorCode::FencedInstanceId);
+    let fenced = "Static member y with instance id one was fenced by member x.";
+    assert_eq!(told.message.as_deref(), Some(fenced));
+    let told = rig.beat(&gone_for_a_while("x", "two"));
+    assert_eq!(told.error, ErrorCode::UnknownMemberId);
+    assert_eq!(told.message.as_deref(), Some("Instance id two is unknown."));
 }
 
 #[test]
