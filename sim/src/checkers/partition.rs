@@ -436,8 +436,10 @@ impl Partition {
         let (displaced, returned_from) = self.table.adopt(log, flags);
         let mut from = displaced;
         let mut folded = 0;
-        if !self.committed.agrees(log, self.committed.end()) {
-            let missing = self.committed.first_missing_in(log, Offset::MAX).unwrap_or(log.end());
+        // nothing is committed beyond the log's end, also where the committed one is known only from beyond that on,
+        // as it went on in a log that retention had shortened (hunt seed 61015)
+        if !log.agrees(&self.committed, self.committed.end()) {
+            let missing = parts_at(log, &self.committed);
             self.committed.truncate(missing);
             folded = self.table.cut_blocks(missing);
             from = Some(from.map_or(missing, |from| from.min(missing)));

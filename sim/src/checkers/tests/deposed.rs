@@ -3,7 +3,7 @@
 
 use super::rig::{ALL, End, Rig, fired, ids};
 use crate::recorder::testing::tp;
-use stormglass_broker_core::ids::Offset;
+use stormglass_broker_core::ids::{LeaderEpoch, Offset};
 use stormglass_broker_core::seam::TraceEvent;
 
 /// Two batches are everywhere; then the controller elects node 3, whose log ends at `start`, while
@@ -101,6 +101,61 @@ fn who_hears_late_of_an_earlier_election_shows_what_was_given_up() {
     rig.high_watermark(3, 2, 30);
     rig.lead(1, 3, 20, &[1]);
     assert_eq!(rig.fired(), ["leader-completeness"], "the last one is none from outside the ISR");
+}
+
+/// A node is elected from outside the ISR, with its log ending there.
+fn elect(rig: &mut Rig, (node, epoch): (i32, LeaderEpoch), end: Offset) {
+    let (tp, leader, isr) = (tp(0), Some(ids(&[node])[0]), ids(&[node]));
+    rig.trace(10_001, &TraceEvent::PartitionChanged { tp, leader, epoch, isr, unclean: true });
+    rig.lead(node, epoch, end, &[node]);
+}
+
+/// Node 3, whose log ends at 20, is elected from outside the ISR, then node 2, whose log begins at 30 and is committed
+/// up to 40, then perhaps node 1, whose log ends at 30, and node 3 again, which node 1 follows (hunt seed 61015).
+/// The last epoch.
+fn elected_again(rig: &mut Rig, with_another: bool) -> LeaderEpoch {
+    rig.healthy(2);
+    rig.isr(1, 0, &[1, 2, 3], &[1, 2]);
+    rig.write((1, &[2]), (20, 0, 2));
+    rig.write((1, &[2]), (30, 0, 3));
+    rig.high_watermark(1, 0, 40);
+    for node in [1, 2] {
+        rig.trace(node, &TraceEvent::LogStart { tp: tp(0), offset: 30 });
+    }
+    elect(rig, (3, 1), 20);
+    elect(rig, (2, 2), 40);
+    rig.isr(2, 2, &[2], &[1, 2]);
+    rig.high_watermark(2, 2, 40);
+    let (epoch, end) = if with_another { (4, 30) } else { (3, 40) };
+    if with_another {
+        elect(rig, (1, 3), end);
+    }
+    elect(rig, (3, epoch), 20);
+    rig.cut(1, end, 20);
+    rig.isr(3, epoch, &[3], &[1, 3]);
+    epoch
+}
+
+#[test]
+fn what_is_committed_ends_where_its_successors_log_does() {
+    for with_another in [false, true] {
+        let mut rig = Rig::new();
+        elected_again(&mut rig, with_another);
+        assert_eq!(rig.fired(), [""; 0], "node 1 has all of 3's log: {with_another}");
+    }
+}
+
+#[test]
+fn who_joins_its_successor_must_have_what_is_committed_behind_that_end() {
+    for with_another in [false, true] {
+        let mut rig = Rig::new();
+        let epoch = elected_again(&mut rig, with_another);
+        rig.write((3, &[1]), (20, epoch, 20));
+        rig.high_watermark(3, epoch, 30);
+        rig.cut(2, 40, 20);
+        rig.isr(3, epoch, &[1, 3], &[1, 2, 3]);
+        assert_eq!(rig.fired(), ["isr-rules"], "node 2 lacks 20..30: {with_another}");
+    }
 }
 
 /// Node 2, which was elected first, hears of it after node 3, whose log is longer, has begun to lead, from outside the
