@@ -50,6 +50,7 @@ fn has(entity: &QuotaEntity, filter: &QuotaFilter) -> bool {
     })
 }
 
+/// As `ClientQuotasImage.describe` has it; how a component matches is looked at where it is read.
 fn refusal(request: &DescribeClientQuotasRequest) -> Option<(ErrorCode, String)> {
     let kinds = request.components.iter().map(|filter| &*filter.kind);
     for (at, kind) in kinds.clone().enumerate() {
@@ -57,14 +58,43 @@ fn refusal(request: &DescribeClientQuotasRequest) -> Option<(ErrorCode, String)>
             let message = "Invalid empty entity type.".to_owned();
             return Some((ErrorCode::InvalidRequest, message));
         }
-        if !["user", "client-id", "ip"].contains(&kind) {
-            let message = format!("Custom entity type '{kind}' not supported");
-            return Some((ErrorCode::UnsupportedVersion, message));
-        }
         if kinds.clone().take(at).any(|other| other == kind) {
             let message = format!("Entity type {kind} cannot appear more than once in the filter.");
             return Some((ErrorCode::InvalidRequest, message));
         }
+        if !["user", "client-id", "ip"].contains(&kind) {
+            let message = format!("Unsupported entity type {kind}");
+            return Some((ErrorCode::UnsupportedVersion, message));
+        }
+    }
+    let mut others = kinds.clone().filter(|kind| *kind != "ip");
+    if kinds.clone().any(|kind| kind == "ip") && others.next().is_some() {
+        let message = "Invalid entity filter component combination. IP filter component should \
+                       not be used with user or clientId filter component.";
+        return Some((ErrorCode::InvalidRequest, message.to_owned()));
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(kinds: &[&str]) -> Option<ErrorCode> {
+        let filter = |kind: &&str| QuotaFilter { kind: (*kind).into(), matches: QuotaMatch::Any };
+        let components = kinds.iter().map(filter).collect();
+        let request = DescribeClientQuotasRequest { components, strict: false };
+        refusal(&request).map(|(error, _)| error)
+    }
+
+    #[test]
+    fn what_kafka_refuses_is_refused() {
+        for kinds in [&[][..], &["ip"], &["user"], &["client-id", "user"]] {
+            assert_eq!(refused(kinds), None, "{kinds:?}");
+        }
+        for kinds in [&[""][..], &["ip", "ip"], &["ip", "user"], &["client-id", "ip"]] {
+            assert_eq!(refused(kinds), Some(ErrorCode::InvalidRequest), "{kinds:?}");
+        }
+        assert_eq!(refused(&["ip", "colour"]), Some(ErrorCode::UnsupportedVersion));
+    }
 }

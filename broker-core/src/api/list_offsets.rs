@@ -145,9 +145,7 @@ fn answer(
         Ok(partition) => partition,
         Err(error) => return (ListOffsetsPartitionResponse { error, ..answer }, None),
     };
-    // A new leader knows the end only once its high watermark is in its own epoch (KIP-207).
-    let is_start = matches!(spec, OffsetSpec::Earliest | OffsetSpec::EarliestLocal);
-    if is_end_unknown(partition) && !is_start {
+    if spec == OffsetSpec::Latest && is_end_unknown(partition) {
         answer.error = ErrorCode::OffsetNotAvailable;
         return (answer, None);
     }
@@ -160,7 +158,13 @@ fn answer(
         OffsetSpec::Earliest => answer.offset = partition.log.log_start_offset(),
         OffsetSpec::EarliestLocal => answer.offset = partition.log.local_log_start_offset(),
         OffsetSpec::LatestTiered => {
-            answer.offset = partition.log.remote_end_offset().max(0) - 1;
+            let last = partition.log.remote_end_offset().max(0) - 1;
+            let end = readable_end(isolation, partition);
+            match is_told(Some(last), end, is_end_unknown(partition)) {
+                Ok(true) => answer.offset = last,
+                Ok(false) => {}
+                Err(error) => answer.error = error,
+            }
         }
         OffsetSpec::Latest if planted(partition.plant, Plant::ListsLogEnd) => {
             answer.offset = partition.log.log_end_offset();
@@ -182,7 +186,19 @@ fn answer(
         OffsetSpec::Unsupported(_) => {}
     }
     answer.leader_epoch = partition.log.epoch_at(answer.offset);
+    if is_by_time(spec) && finds_nothing(lookup) && is_end_unknown(partition) {
+        return (refused(tp, ErrorCode::OffsetNotAvailable), None);
+    }
     (answer, lookup)
+}
+
+fn is_by_time(spec: OffsetSpec) -> bool {
+    matches!(spec, OffsetSpec::MaxTimestamp | OffsetSpec::Timestamp(_))
+}
+
+/// Whether there is nowhere to look.
+fn finds_nothing(lookup: Option<(Wanted, Lookup)>) -> bool {
+    matches!(lookup, None | Some((_, Lookup::Local(TimestampLookup::None))))
 }
 
 /// What a reader may see ends here.
@@ -193,8 +209,19 @@ fn readable_end(isolation: IsolationLevel, partition: &Partition) -> Offset {
     }
 }
 
+/// A new leader knows the end only once its high watermark is in its own epoch (KIP-207).
 fn is_end_unknown(partition: &Partition) -> bool {
     partition.leadership().is_some_and(|lead| partition.high_watermark < lead.epoch_start)
+}
+
+/// Whether a reader is told of an offset that was found, in a log that ends for it at `end`. A new leader tells of
+/// what is committed for all that it knows, and not that there is nothing (Kafka's
+/// `Partition.fetchOffsetForTimestamp`, `OffsetResultHolder.maybeOffsetsError`).
+fn is_told(found: Option<Offset>, end: Offset, is_end_unknown: bool) -> Result<bool, ErrorCode> {
+    match found.is_some_and(|offset| offset < end) {
+        false if is_end_unknown => Err(ErrorCode::OffsetNotAvailable),
+        is_told => Ok(is_told),
+    }
 }
 
 fn scan(
@@ -280,8 +307,9 @@ fn scanned(
     let isolation = waiting.isolation;
     let told = role.replicas.led_in(tp, epoch).and_then(|partition| {
         // What is not committed yet is not there for clients.
-        let visible = readable_end(isolation, partition);
-        let found = found?.filter(|(_, offset)| *offset < visible);
+        let (end, found) = (readable_end(isolation, partition), found?);
+        let is_told = is_told(found.map(|(_, offset)| offset), end, is_end_unknown(partition))?;
+        let found = found.filter(|_| is_told);
         Ok(found.map(|(timestamp, offset)| (timestamp, offset, partition.log.epoch_at(offset))))
     });
     let answer = &mut waiting.answers[index];
@@ -308,6 +336,15 @@ fn finish(role: &mut BrokerRole, step: &mut Step<'_>, request: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_leader_that_does_not_know_the_end_tells_of_what_is_below_it() {
+        let unknown = Err(ErrorCode::OffsetNotAvailable);
+        let told = |found| (is_told(found, 5, true), is_told(found, 5, false));
+        assert_eq!(told(Some(4)), (Ok(true), Ok(true)));
+        assert_eq!(told(Some(5)), (unknown, Ok(false)), "it may be committed");
+        assert_eq!(told(None), (unknown, Ok(false)), "it may be committed, and be there");
+    }
 
     #[test]
     fn only_the_newest_record_is_told_of_once_it_is_deleted() {

@@ -28,31 +28,63 @@ pub(super) fn completed(partition: &PartitionImage, isr: &[NodeId]) -> Option<Pa
     is_complete.then(|| PartitionImage { replicas, isr, moving: None, ..partition.clone() })
 }
 
-/// Whether a reassignment was cancelled that had all that is in sync (`PartitionReassignmentRevert`'s
-/// unclean case). The record does not say so where the first of those who stay is put in the ISR: Kafka
-/// has that one lead like any other. Nothing else leaves none of those in sync that were added: a
-/// reassignment ends with all of them.
-pub(super) fn reverts_uncleanly(change: &Change, after: &PartitionImage) -> bool {
-    let Change::Partition(_, Some(before)) = change else { return false };
-    let Some(moving) = &before.moving else { return false };
-    let is_added = |node: &NodeId| moving.adding.contains(node);
-    before.isr.iter().all(is_added) && !after.isr.iter().any(is_added)
+/// What is in one list and not in another, by id (Kafka's `calculateDifference`).
+fn difference(of: &[NodeId], without: &[NodeId]) -> Vec<NodeId> {
+    let mut rest: Vec<NodeId> = of.iter().copied().filter(|id| !without.contains(id)).collect();
+    rest.sort_unstable();
+    rest
 }
 
-/// The replicas of both assignments, the new ones first, and what changes. What is being added is new also when the
-/// target changes meanwhile, as in Kafka where nothing else is added then: taken back, it goes.
-fn united(partition: &PartitionImage, target: &[NodeId]) -> (Vec<NodeId>, Moving) {
-    let was_added = |node: &NodeId| {
-        partition.moving.as_ref().is_some_and(|moving| moving.adding.contains(node))
-    };
-    let is_new = |node: &NodeId| !partition.is_replica(*node) || was_added(node);
-    let goes = |node: &NodeId| !target.contains(node);
-    let removing: Vec<NodeId> = partition.replicas.iter().copied().filter(goes).collect();
-    let adding = target.iter().copied().filter(is_new).collect();
-    ([target, &removing].concat(), Moving { removing, adding })
+/// The replicas of both assignments, the new ones first, and what changes. Where nothing is added, or nothing
+/// goes, what the reassignment under way adds or takes away stays as it is (Kafka's
+/// `changePartitionReassignment`): one that is asked for again can still be taken back.
+fn united(now: &PartitionImage, target: &[NodeId]) -> (Vec<NodeId>, Moving) {
+    let mut moving = now.moving.as_deref().cloned().unwrap_or_default();
+    let removing = difference(&now.replicas, target);
+    let adding = difference(target, &now.replicas);
+    let replicas = [target, &removing].concat();
+    if !removing.is_empty() {
+        moving.removing = removing;
+    }
+    if !adding.is_empty() {
+        moving.adding = adding;
+    }
+    (replicas, moving)
+}
+
+/// How many replicas a partition has once its reassignment, if there is one, has ended (KIP-860, Kafka's
+/// `validatePartitionReplicationFactorUnchanged`).
+fn factor(partition: &PartitionImage) -> usize {
+    let Some(moving) = &partition.moving else { return partition.replicas.len() };
+    partition.replicas.iter().filter(|node| !moving.removing.contains(node)).count()
+}
+
+/// Whether a change may be the end of a partition's reassignment that has come to what it was to come to.
+fn may_complete(before: &PartitionImage, after: &PartitionImage) -> bool {
+    completed(before, &after.isr).is_some_and(|ended| ended.replicas == after.replicas)
 }
 
 impl Controller {
+    /// Whether a reassignment was cancelled that had all that is in sync (`PartitionReassignmentRevert`'s
+    /// unclean case). The record does not say so where the first of those who stay is put in the ISR: Kafka
+    /// has that one lead like any other. Otherwise none of those in sync that were added is left only where a
+    /// reassignment is asked for that takes away all that one before it has added, and ends with all others:
+    /// one that is left alone by then may be either, if any replica may lead.
+    pub(super) fn reverts_uncleanly(
+        &self,
+        tp: TopicPartition,
+        change: &Change,
+        after: &PartitionImage,
+    ) -> bool {
+        let Change::Partition(_, Some(before)) = change else { return false };
+        let Some(moving) = &before.moving else { return false };
+        let is_added = |node: &NodeId| moving.adding.contains(node);
+        before.isr.iter().all(is_added)
+            && !after.isr.iter().any(is_added)
+            && (after.replicas.len() == 1 || !may_complete(before, after))
+            && self.election_for(tp) == Election::Unclean
+    }
+
     pub(super) fn alter_reassignments(
         &mut self,
         request: &AlterPartitionReassignmentsRequest,
@@ -94,9 +126,7 @@ impl Controller {
         if target.is_empty() || distinct.len() != target.len() || !known {
             return Err(ErrorCode::InvalidReplicaAssignment);
         }
-        // as many as it is on its way to (KIP-860, `validatePartitionReplicationFactorUnchanged`)
-        let removing = partition.moving.as_ref().map_or(0, |moving| moving.removing.len());
-        if !may_change_factor && target.len() != partition.replicas.len() - removing {
+        if !may_change_factor && target.len() != factor(partition) {
             return Err(ErrorCode::InvalidReplicationFactor);
         }
         let (replicas, moving) = united(partition, target);
@@ -107,7 +137,9 @@ impl Controller {
             false => &partition.isr,
         };
         let after = completed(&during, in_sync).unwrap_or(during);
-        Ok(self.change_to(tp, partition, &after))
+        // as in Kafka, whoever is not in sync does not lead yet, whatever the config says: what nobody leads waits
+        // for the next look at that
+        Ok(self.change_to(tp, (partition, &after), Election::Clean))
     }
 
     /// The replicas that there were before (`PartitionReassignmentRevert`). If none of them is in sync,
@@ -120,23 +152,24 @@ impl Controller {
         let stays = |node: &NodeId| !moving.adding.contains(node);
         let replicas: Vec<NodeId> = partition.replicas.iter().copied().filter(stays).collect();
         let mut isr: Vec<NodeId> = partition.isr.iter().copied().filter(stays).collect();
+        let election = self.election_for(tp);
         if isr.is_empty() {
-            let may_lose = self.election_for(tp) == Election::Unclean;
+            let may_lose = election == Election::Unclean;
             let first = replicas.first().copied().filter(|_| may_lose);
             isr.push(first.ok_or(ErrorCode::InvalidReplicaAssignment)?);
         }
         let after = PartitionImage { replicas, isr, moving: None, ..partition.clone() };
-        Ok(self.change_to(tp, partition, &after))
+        Ok(self.change_to(tp, (partition, &after), election))
     }
 
     fn change_to(
         &self,
         tp: TopicPartition,
-        before: &PartitionImage,
-        after: &PartitionImage,
+        (before, after): (&PartitionImage, &PartitionImage),
+        election: Election,
     ) -> PartitionChangeRecord {
         let is_active = |node| self.image.is_active(node);
-        let change = elect(tp, after, &[], self.election_for(tp), &is_active);
+        let change = elect(tp, after, &[], election, &is_active);
         change.assigning(before, after)
     }
 

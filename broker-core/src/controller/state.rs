@@ -4,7 +4,6 @@
 //! (ISR-18), and changed back when leadership is lost before the record is committed.
 
 use super::names::CollidingNames;
-use super::reassignments::reverts_uncleanly;
 use super::sessions::Sessions;
 use crate::config::{NodeConfig, ServerConfig};
 use crate::error::ErrorCode;
@@ -376,7 +375,7 @@ impl Controller {
             leader: partition.leader,
             epoch: partition.leader_epoch,
             isr: partition.isr.clone(),
-            unclean: unclean || reverts_uncleanly(change, partition),
+            unclean: unclean || self.reverts_uncleanly(tp, change, partition),
         })
     }
 

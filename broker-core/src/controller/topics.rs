@@ -55,6 +55,8 @@ impl Controller {
         colliding.map(|(name, other)| (Arc::clone(name), Arc::clone(other))).collect()
     }
 
+    /// The metadata's own topic is nobody's to make (KAFKA-14358, Kafka's `ControllerApis.createTopics`). Those of
+    /// coordinators are made by whoever comes first, brokers or clients.
     fn check_name(&self, name: &str, collides_with: Option<&Arc<str>>) -> Result<(), Refusal> {
         if name == METADATA_TOPIC {
             let message = format!("Creation of internal topic {name} is prohibited.");

@@ -83,7 +83,8 @@ impl GroupCoordinator {
     }
 
     /// Reads on, up to the log's end: what a former leader appended counts, committed or not yet,
-    /// as the new leader's log is what will be committed.
+    /// as the new leader's log is what will be committed. Where retention has passed what it has read
+    /// (`compact,delete`), it begins anew after a pause.
     fn load_more(
         &mut self,
         step: &mut Step<'_>,
@@ -102,6 +103,14 @@ impl GroupCoordinator {
                 let kind = DiskOpKind::Read { ranges: vec![range], max_bytes: LOAD_BYTES };
                 let id = step.disk(Owner::Group, kind);
                 self.loads.insert(id.0, (partition, state.epoch));
+            }
+            Err(_) if from < replica.log.log_start_offset() => {
+                // what was read may be half of something: Kafka's `CoordinatorLoaderImpl` gives such a load up
+                step.trace(TraceEvent::Mark("coordinator-load-failed"));
+                state.loading = Some(replica.log.log_start_offset());
+                state.groups.clear();
+                let epoch = state.epoch;
+                self.failed_loads.add(step, (partition, epoch), TimerKey::Groups);
             }
             Ok(None) | Err(_) => {
                 let Some(lead) = replica.leadership() else { return };

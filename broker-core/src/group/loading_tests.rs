@@ -104,6 +104,34 @@ fn a_load_that_could_not_read_goes_on_later() {
     assert_eq!(position(&mut groups, &rig).offsets[0].offset, 42);
 }
 
+/// Kafka's `CoordinatorLoaderImpl` fails with OFFSET_OUT_OF_RANGE, rather than know half of what is there.
+#[test]
+fn a_load_that_retention_has_passed_begins_anew() {
+    let key = OffsetKey { group: "billing".into(), topic: OFFSETS_TOPIC.into(), partition: 0 };
+    let value = OffsetValue { offset: 42, leader_epoch: 0, metadata: None, commit_ms: 1 };
+    let record = || Record::new(Some(encode_offset_key(&key)), Some(encode_offset_value(&value)));
+    let (mut rig, mut groups, records) = take_over(&mut [record(), record(), record()]);
+    rig.disk();
+    let image = rig.image.clone();
+    rig.act(|replicas, step| groups.finish_step(step, replicas, &image));
+    let load = rig.effects.disk.pop().expect("it reads on");
+    rig.fetched_by(2, 3, 0);
+    rig.act(|replicas, _| {
+        let slot = replicas.slot(TP).unwrap();
+        replicas.partition_mut(slot).unwrap().log.advance_log_start(2, &mut Vec::new())
+    });
+    rig.effects.timers.clear();
+    // what was to be read is gone: the load gets as far as 1, which is gone, too
+    let nothing = DiskResult::Read(Vec::new());
+    rig.act(|replicas, step| groups.disk_done(step, (replicas, &image), load.id, nothing));
+    assert_eq!(position(&mut groups, &rig).error, ErrorCode::CoordinatorLoadInProgress);
+    let (at, _) = rig.effects.timers.iter().find(|(_, key)| *key == TimerKey::Groups).unwrap();
+    rig.now_ms = at.as_millis();
+    rig.act(|replicas, step| groups.timer_due(step, replicas, &image));
+    load_again(&mut rig, &mut groups, records);
+    assert_eq!(position(&mut groups, &rig).offsets[0].offset, 42);
+}
+
 #[test]
 fn one_timer_is_for_all_loads_that_could_not_read() {
     let (mut rig, mut groups, _) = take_over(&mut [members()]);

@@ -148,11 +148,16 @@ impl PartitionRecord {
 pub struct Moving {
     /// Replicas that will be gone.
     pub removing: Vec<NodeId>,
-    /// Replicas that were not there before.
+    /// Replicas that were not there before, among them perhaps some that will be gone again.
     pub adding: Vec<NodeId>,
 }
 
 impl Moving {
+    /// Replicas that were not there before, and will be there.
+    pub fn staying(&self) -> impl Iterator<Item = &NodeId> {
+        self.adding.iter().filter(|node| !self.removing.contains(node))
+    }
+
     /// As partitions keep it: most are never reassigned.
     #[must_use]
     pub fn kept(self) -> Option<Box<Self>> {
@@ -223,4 +228,16 @@ pub enum ConfigResource {
     Group(Arc<str>),
     /// A subscription to metrics of clients, by its name (KIP-714).
     ClientMetrics(Arc<str>),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_added_and_goes_again_does_not_stay() {
+        let ids = |of: &[i32]| -> Vec<NodeId> { of.iter().copied().map(NodeId).collect() };
+        let moving = Moving { removing: ids(&[1, 4]), adding: ids(&[3, 4]) };
+        assert_eq!(moving.staying().copied().collect::<Vec<_>>(), ids(&[3]));
+    }
 }

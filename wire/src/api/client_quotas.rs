@@ -16,19 +16,15 @@ pub(crate) fn decode_describe(
     reader: &mut Reader,
     _cx: &mut DecodeCx<'_>,
 ) -> Result<Asked, WireError> {
-    let mut refused: Option<&str> = None;
+    let mut refused: Option<String> = None;
     let components = reader.array(|reader| {
         let kind = reader.string()?;
         let matches = match (reader.i8()?, reader.nullable_string()?) {
             (0, Some(name)) => QuotaMatch::Exact(name),
-            (1, _) => QuotaMatch::Default,
-            (2, _) => QuotaMatch::Any,
-            (0, None) => {
-                refused.get_or_insert("An exact match needs a name.");
-                QuotaMatch::Any
-            }
-            _ => {
-                refused.get_or_insert("There is no such kind of match.");
+            (1, None) => QuotaMatch::Default,
+            (2, None) => QuotaMatch::Any,
+            (how, _) => {
+                refused.get_or_insert_with(|| no_match(how));
                 QuotaMatch::Any
             }
         };
@@ -45,6 +41,17 @@ pub(crate) fn decode_describe(
     }
     let request = DescribeClientQuotasRequest { components, strict };
     Ok(Asked::Broker(Request::DescribeClientQuotas(request)))
+}
+
+/// What is wrong with how a component matches, in Kafka's words (`ClientQuotasImage.describe`).
+fn no_match(how: i8) -> String {
+    let flaw = match how {
+        0 => "MATCH_TYPE_EXACT, but set match string to null.",
+        1 => "MATCH_TYPE_DEFAULT, but also specified a match string.",
+        2 => "MATCH_TYPE_SPECIFIED, but also specified a match string.",
+        other => return format!("Unknown match type {other}"),
+    };
+    format!("Request specified {flaw}")
 }
 
 pub(crate) fn decode_alter(

@@ -118,8 +118,11 @@ fn membership() -> Vec<Bytes> {
         .with_protocols(vec![protocol]);
     let given =
         SyncGroupRequestAssignment::default().with_member_id(text("a")).with_assignment(blob);
-    let sync =
-        theirs::SyncGroupRequest::default().with_group_id(group()).with_assignments(vec![given]);
+    let sync = theirs::SyncGroupRequest::default()
+        .with_group_id(group())
+        .with_protocol_type(Some(text("consumer")))
+        .with_protocol_name(Some(text("range")))
+        .with_assignments(vec![given]);
     let gone = vec![MemberIdentity::default().with_member_id(text("a"))];
     let leave = theirs::LeaveGroupRequest::default().with_group_id(group()).with_members(gone);
     let beat = theirs::HeartbeatRequest::default().with_group_id(group());

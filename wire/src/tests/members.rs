@@ -1,7 +1,8 @@
 //! Membership, and what tools ask of groups.
 
-use super::{answer, ask, text, versions};
+use super::{Known, answer, ask, frame, read, text, versions};
 use crate::apis::ApiKey;
+use crate::codec::{Decoded, decode_request};
 use bytes::Bytes;
 use kafka_protocol::messages as theirs;
 use proptest::prelude::*;
@@ -142,6 +143,26 @@ proptest! {
             prop_assert_eq!(read.protocol_name.is_some(), version >= 5);
         }
     }
+}
+
+/// KIP-559, Kafka's `KafkaApis.handleSyncGroupRequest`.
+#[test]
+fn who_does_not_name_its_kind_of_group_and_protocol_is_refused() {
+    let names = [(None, None), (Some("consumer"), None), (None, Some("range"))];
+    for (kind, protocol) in names {
+        let body = theirs::SyncGroupRequest::default()
+            .with_group_id(group())
+            .with_generation_id(4)
+            .with_member_id(text("a-1"))
+            .with_protocol_type(kind.map(text))
+            .with_protocol_name(protocol.map(text));
+        let asked = decode_request(frame(ApiKey::SyncGroup, 5, &body), &Known);
+        let Ok(Decoded::Answer(told)) = asked else { panic!("{asked:?}") };
+        let told: theirs::SyncGroupResponse = read(told.to_bytes(), 5);
+        assert_eq!((told.error_code, told.protocol_type, told.assignment.len()), (23, None, 0));
+    }
+    let body = theirs::SyncGroupRequest::default().with_group_id(group());
+    assert!(matches!(ask(ApiKey::SyncGroup, 4, &body).0, Request::SyncGroup(_)));
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Quotas of clients, in every version, against an encoder that we did not write.
 
-use super::{answer, ask, text, versions};
+use super::{Known, answer, ask, frame, read, text, versions};
 use crate::apis::ApiKey;
+use crate::codec::{Decoded, decode_request};
 use kafka_protocol::messages as theirs;
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::protocol::{
@@ -82,5 +83,22 @@ fn quotas_are_described_in_every_version() {
         let entries = read.entries.unwrap();
         assert_eq!(entries[0].entity[0].entity_name, None);
         assert!((entries[0].values[0].value - 5_000.0).abs() < f64::EPSILON);
+    }
+}
+
+/// `ClientQuotasImage.describe`.
+#[test]
+fn a_match_has_a_name_where_it_is_exact_and_only_there() {
+    use theirs::describe_client_quotas_request::ComponentData;
+    for (how, name) in [(0, None), (1, Some("a")), (2, Some("a")), (3, None)] {
+        let component = ComponentData::default()
+            .with_entity_type(text("client-id"))
+            .with_match_type(how)
+            .with_match(name.map(text));
+        let body = theirs::DescribeClientQuotasRequest::default().with_components(vec![component]);
+        let asked = decode_request(frame(ApiKey::DescribeClientQuotas, 1, &body), &Known);
+        let Ok(Decoded::Answer(told)) = asked else { panic!("{asked:?}") };
+        let told: theirs::DescribeClientQuotasResponse = read(told.to_bytes(), 1);
+        assert_eq!((told.error_code, told.entries), (42, None), "{how}");
     }
 }

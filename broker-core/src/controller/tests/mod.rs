@@ -5,6 +5,7 @@ mod brokers;
 mod features;
 mod names;
 mod partitions;
+mod quotas;
 mod reassignments;
 mod rig;
 mod takeover;

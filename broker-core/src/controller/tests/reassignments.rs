@@ -155,6 +155,82 @@ fn a_reassignment_is_taken_back() {
     assert_eq!(rig.moving(None).len(), 1);
 }
 
+/// Kafka's `changePartitionReassignment` leaves `addingReplicas` and `removingReplicas` as they are where its
+/// target adds nothing, or nothing goes.
+#[test]
+fn what_is_asked_twice_is_taken_back_all_the_same() {
+    let mut rig = Rig::with_brokers(6);
+    let tp = rig.create_on(&[1, 2, 3], &[]);
+    assert_eq!(rig.reassign(tp, Some(&[4, 5, 6])), ErrorCode::None);
+    let epoch = rig.partition(tp).partition_epoch;
+    assert_eq!(rig.reassign(tp, Some(&[4, 5, 6])), ErrorCode::None);
+    assert_eq!(rig.partition(tp).partition_epoch, epoch, "no change, no record");
+    assert_eq!(rig.reassign(tp, Some(&[6, 5, 4, 3, 2, 1])), ErrorCode::None);
+    let expected = Reassignment {
+        tp,
+        replicas: nodes(&[6, 5, 4, 3, 2, 1]),
+        adding: nodes(&[4, 5, 6]),
+        removing: nodes(&[1, 2, 3]),
+    };
+    assert_eq!(rig.moving(None), [expected], "nothing more goes or comes");
+    assert_eq!(rig.reassign(tp, None), ErrorCode::None);
+    assert_eq!((rig.replicas(tp), rig.moving(None)), (vec![3, 2, 1], vec![]));
+}
+
+/// Kafka's `calculateDifference` has sorted sets.
+#[test]
+fn replicas_that_go_come_last_by_their_ids() {
+    let mut rig = Rig::with_brokers(5);
+    let tp = rig.create_on(&[3, 1, 2], &[]);
+    assert_eq!(rig.reassign(tp, Some(&[5, 4])), ErrorCode::None);
+    let expected = Reassignment {
+        tp,
+        replicas: nodes(&[5, 4, 1, 2, 3]),
+        adding: nodes(&[4, 5]),
+        removing: nodes(&[1, 2, 3]),
+    };
+    assert_eq!(rig.moving(None), [expected]);
+    assert_eq!(rig.reassign(tp, None), ErrorCode::None);
+    assert_eq!(rig.replicas(tp), [1, 2, 3]);
+}
+
+/// A partition of brokers 1 and 2 that was to move to 3 and 4, of which 3 is in sync, alone, and is to be where
+/// it was again.
+#[test]
+fn who_is_added_and_goes_again_hands_over_and_nothing_is_lost() {
+    for (before, leader) in [(&[1, 2][..], 1), (&[2][..], 2)] {
+        let mut rig = Rig::with_brokers(4);
+        let tp = rig.create_on(before, &[]);
+        rig.reassign(tp, Some(&[3, 4]));
+        rig.alter(tp, &[leader, 3], |_| {}).unwrap();
+        rig.only_heard(&[3, 4]);
+        assert_eq!(rig.reassign(tp, Some(before)), ErrorCode::None);
+        let moving = rig.moving(None).remove(0);
+        assert_eq!((&moving.adding, &moving.removing), (&nodes(&[3, 4]), &nodes(&[3, 4])));
+        assert_eq!(rig.reassign(tp, None), ErrorCode::InvalidReplicaAssignment);
+        for broker in before {
+            rig.back(*broker);
+        }
+        let isr = [before, &[3]].concat();
+        assert_eq!(rig.alter(tp, &isr, |_| {}), Err(ErrorCode::NewLeaderElected));
+        assert_eq!((rig.replicas(tp), rig.state(tp).2), (before.to_vec(), before.to_vec()));
+        assert!(rig.was_told(tp, false), "it is no reassignment that is taken back");
+    }
+}
+
+/// Kafka's `changePartitionReassignment` elects from the ISR only, `cancelPartitionReassignment` does not.
+#[test]
+fn what_nobody_leads_has_no_unclean_election_for_being_moved() {
+    let mut rig = Rig::with_brokers(4);
+    let tp = rig.create_on(&[1], &[("unclean.leader.election.enable", "true")]);
+    rig.only_heard(&[2, 3, 4]);
+    assert_eq!(rig.state(tp), (0, 1, vec![1]));
+    assert_eq!(rig.reassign(tp, Some(&[2, 3])), ErrorCode::None);
+    assert_eq!((rig.replicas(tp), rig.state(tp)), (vec![2, 3, 1], (0, 1, vec![1])));
+    rig.back(1);
+    assert_eq!(rig.state(tp), (1, 2, vec![1]), "no record is lost");
+}
+
 /// A partition of brokers 1 and 2, which are gone, moves to 3 and 4, of which 3 is in sync, alone.
 fn only_what_is_added_is_in_sync(unclean: &str) -> (Rig, TopicPartition) {
     let mut rig = Rig::with_brokers(4);
@@ -256,6 +332,17 @@ fn what_is_being_added_is_still_new_when_the_target_changes() {
     assert_eq!(rig.replicas(tp), [2, 1]);
 }
 
+/// KIP-860: what counts is how many replicas there will be, not how many there were.
+#[test]
+fn a_factor_that_changes_already_is_the_one_to_keep() {
+    let mut rig = Rig::with_brokers(4);
+    let tp = rig.create_on(&[1, 2], &[]);
+    assert_eq!(rig.reassign_with(tp, Some(&[2, 3, 4]), true), ErrorCode::None);
+    let fewer = rig.reassign_with(tp, Some(&[3, 4]), false);
+    assert_eq!(fewer, ErrorCode::InvalidReplicationFactor);
+    assert_eq!(rig.reassign_with(tp, Some(&[1, 3, 4]), false), ErrorCode::None);
+}
+
 #[derive(Debug, Clone)]
 enum Deed {
     Reassign(Vec<i32>),
@@ -318,9 +405,12 @@ proptest! {
             prop_assert!(partition.isr.iter().all(|node| partition.is_replica(*node)));
             prop_assert!(partition.leader.is_none_or(|leader| partition.in_isr(leader)));
             let moving = partition.moving.as_deref().cloned().unwrap_or_default();
-            let known = moving.adding.iter().chain(&moving.removing);
-            prop_assert!(known.clone().all(|node| partition.is_replica(*node)));
-            prop_assert!(moving.adding.iter().all(|node| !moving.removing.contains(node)));
+            let mut known = moving.adding.iter().chain(&moving.removing);
+            prop_assert!(known.all(|node| partition.is_replica(*node)));
+            // there is something to end with, and something to go back to
+            let mut replicas = partition.replicas.iter();
+            prop_assert!(replicas.clone().any(|node| !moving.removing.contains(node)));
+            prop_assert!(replicas.any(|node| !moving.adding.contains(node)));
             // no record is lost without a word: somebody who has all of them is still there
             let now = rig.state(tp).2;
             let lost = |event: &TraceEvent| {

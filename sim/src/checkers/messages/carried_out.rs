@@ -126,6 +126,7 @@ struct Shown {
 #[derive(Debug)]
 struct Move {
     tp: TopicPartition,
+    /// Replicas that it gets, and keeps.
     adding: Vec<NodeId>,
     /// The replicas that it is to have, in order.
     target: Vec<NodeId>,
@@ -277,7 +278,7 @@ impl CarriedOut {
 fn moving(image: &MetadataImage, asked: &AlterPartitionRequest) -> Vec<Move> {
     let of = asked.partitions.iter().filter_map(|data| {
         let state = image.partition(data.tp)?;
-        let adding = state.moving.as_ref()?.adding.clone();
+        let adding = state.moving.as_ref()?.staying().copied().collect();
         Some(Move { tp: data.tp, adding, target: undone::after_moving(state) })
     });
     of.collect()

@@ -3,7 +3,8 @@
 use super::looked::Looked;
 use super::noted::Noted;
 use super::timestamps::{self, Visible};
-use super::{answers, fetches, led, placed, transactional, unsure};
+use super::unsure::{self, Unsure};
+use super::{answers, fetches, led, placed, transactional};
 use rustc_hash::FxHashMap;
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::ids::{LeaderEpoch, Offset, TopicPartition};
@@ -17,8 +18,8 @@ pub(super) struct Open {
     pub(super) in_order: Vec<TopicPartition>,
     /// Of ListOffsets: what could be read of partitions that are asked about by time.
     pub(super) visible: Vec<Visible>,
-    /// Of ListOffsets: partitions whose end nobody can name yet.
-    pub(super) unsure: Vec<TopicPartition>,
+    /// Of ListOffsets: partitions whose ends their leader does not know yet.
+    pub(super) unsure: Vec<Unsure>,
     /// Of ConsumerGroupHeartbeat: how often members of the group are to be heard, ms.
     pub(super) interval_ms: i32,
     /// Of what may change a transactional id: what that was.

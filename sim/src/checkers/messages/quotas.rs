@@ -363,11 +363,9 @@ pub(super) fn objection(request: &Request) -> Option<String> {
             ["ip"] => key == "connection_creation_rate",
             _ => of_clients.contains(&key) || key == "request_percentage",
         };
-        let mut changes = entry.changes.iter();
-        let bad = changes.find(|(key, value)| {
-            let value = value.map_or(1.0, QuotaValue::get);
-            !is_known(key) || value.is_nan() || value <= 0.0
-        });
+        // what was never set may be taken away, whatever it is
+        let mut set = entry.changes.iter().filter_map(|(key, value)| Some((key, (*value)?.get())));
+        let bad = set.find(|(key, value)| !is_known(key) || value.is_nan() || *value <= 0.0);
         let mixes = kinds.len() > 1 && kinds.iter().any(|kind| is_ip(kind));
         (kinds.is_empty() || mixes || bad.is_some()).then(|| format!("{entry:?}"))
     });
@@ -529,5 +527,9 @@ mod tests {
         assert!(asked(&[], "producer_byte_rate", 1.0));
         assert!(asked(&[client, ("ip", None)], "producer_byte_rate", 1.0));
         assert!(!asked(&[("ip", None)], "connection_creation_rate", 1.0));
+        let gone = vec![("producer_byte_rate".into(), None)];
+        let entries = vec![AlterQuotas { entity: vec![("ip".into(), None)], changes: gone }];
+        let asked = AlterClientQuotasRequest { entries, validate_only: false };
+        assert!(objection(&Request::AlterClientQuotas(asked)).is_none(), "it was never there");
     }
 }

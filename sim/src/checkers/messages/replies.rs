@@ -197,7 +197,7 @@ impl Checkers {
             let has_lost = self.partitions[at].losses.iter().next().is_some();
             self.about(part.tp, |says| {
                 answers::list_offsets(says, by, (asked, waited), part);
-                unsure::answer(says, by.node, &open.unsure, part);
+                unsure::answer(says, by, &open.unsure, part);
                 timestamps::answer(says, by, (asked, &*open.visible, has_lost), part);
             });
         }

@@ -38,7 +38,7 @@ pub(super) fn visible(broker: &Broker, asked: &ListOffsetsRequest) -> Vec<Visibl
     by_time.filter_map(end).collect()
 }
 
-fn is_by_time(spec: OffsetSpec) -> bool {
+pub(super) fn is_by_time(spec: OffsetSpec) -> bool {
     matches!(spec, OffsetSpec::Timestamp(_) | OffsetSpec::MaxTimestamp)
 }
 

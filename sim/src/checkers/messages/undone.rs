@@ -30,12 +30,17 @@ pub(super) fn is_change(request: &Request) -> bool {
 }
 
 /// A change in words that only its end says: who takes a reassignment back wants the replicas that were there before,
-/// and who changes one config or quota wants the others to stay.
+/// who asks for all replicas that a moving partition has wants those less that it was to lose, and who changes one
+/// config or quota wants the others to stay.
 pub(super) fn wanted(image: &MetadataImage, asked: &Request) -> Request {
     let mut asked = asked.clone();
     if let Request::AlterPartitionReassignments(of) = &mut asked {
-        for (tp, target) in of.partitions.iter_mut().filter(|(_, target)| target.is_none()) {
-            *target = image.partition(*tp).and_then(before_moving);
+        for (tp, target) in &mut of.partitions {
+            let state = image.partition(*tp);
+            *target = match target.take() {
+                None => state.and_then(before_moving),
+                Some(target) => Some(end_of(state, target)),
+            };
         }
     }
     if let Request::AlterConfigs(of) = &mut asked {
@@ -59,6 +64,18 @@ fn before_moving(state: &PartitionImage) -> Option<Vec<NodeId>> {
     let moving = state.moving.as_ref()?;
     let stays = |id: &NodeId| !moving.adding.contains(id);
     Some(state.replicas.iter().copied().filter(stays).collect())
+}
+
+/// What a reassignment to these replicas ends with. Where none of those that are there goes, what was to go before
+/// still does (Kafka's `changePartitionReassignment`).
+fn end_of(state: Option<&PartitionImage>, mut target: Vec<NodeId>) -> Vec<NodeId> {
+    if let Some(state) = state
+        && let Some(moving) = &state.moving
+        && state.replicas.iter().all(|id| target.contains(id))
+    {
+        target.retain(|id| !moving.removing.contains(id));
+    }
+    target
 }
 
 /// What the metadata does not have of a change, though all of it is said to be done.
@@ -174,8 +191,7 @@ pub(super) fn reassignment(by: &ControllerView<'_>, asked: &Request) -> Option<R
     if !target.iter().all(is_known) || distinct.len() != target.len() || target.is_empty() {
         return Some(Err(format!("there are no brokers {target:?}")));
     }
-    let removing = state.moving.as_ref().map_or(0, |moving| moving.removing.len());
-    let factor = state.replicas.len() - removing;
+    let factor = after_moving(state).len();
     if target.len() != factor && !asked.allow_replication_factor_change {
         return Some(Err(format!("{target:?} are not {factor} replicas")));
     }
@@ -315,6 +331,30 @@ mod tests {
         assert!(!is_moving(&moving(&[1, 2, 3, 4], &[4], &[1]), Some(&target)));
         let reordered = moving(&[1, 2, 3], &[], &[]);
         assert!(!is_moving(&reordered, Some(&ids(&[3, 2, 1]))), "nothing but the order changes");
+    }
+
+    #[test]
+    fn where_no_replica_goes_those_go_that_were_to_before() {
+        let state = moving(&[3, 4, 1, 2], &[3, 4], &[1, 2]);
+        let end = |target: &[i32]| end_of(Some(&state), ids(target));
+        assert_eq!((end(&[4, 3, 2, 1]), end(&[3, 4, 2])), (ids(&[4, 3]), ids(&[3, 4, 2])));
+        assert_eq!(end_of(None, ids(&[1])), ids(&[1]));
+    }
+
+    #[test]
+    fn a_factor_is_the_one_that_there_will_be() {
+        let may_change_to = |target: &[i32]| {
+            let (replicas, isr, adding) = (&[2, 3, 4, 1][..], &[2, 1][..], &[3, 4][..]);
+            let image = testing::image(&[1, 2, 3, 4], &[(replicas, isr, adding, Some(1))]);
+            let partitions = vec![(tp(0), Some(ids(target)))];
+            let allow_replication_factor_change = false;
+            let asked =
+                AlterPartitionReassignmentsRequest { allow_replication_factor_change, partitions };
+            let server = ServerConfig::kafka_defaults();
+            let by = testing::controller(&image, &server);
+            reassignment(&by, &Request::AlterPartitionReassignments(asked)).unwrap().is_ok()
+        };
+        assert!(may_change_to(&[1, 2, 3, 4]) && !may_change_to(&[3, 4]));
     }
 
     #[test]

@@ -96,7 +96,7 @@ pub(crate) fn decided(ledger: &mut Ledger, view: &NodeView<'_>, unclean: &Unclea
             continue;
         }
         let any = image.topic(tp.topic).is_some_and(|topic| unclean.must_be(&topic.name));
-        let could = if any { &state.replicas } else { &state.isr };
+        let could = could_lead(state, any);
         says_of(ledger, (image, tp), !could.iter().any(|id| image.is_active(*id)), &|| {
             format!(
                 "at metadata offset {} nobody leads, though one of {} could",
@@ -114,6 +114,12 @@ pub(crate) fn decided(ledger: &mut Ledger, view: &NodeView<'_>, unclean: &Unclea
             )
         });
     }
+}
+
+/// Who is to lead a partition before nobody does, where `any` replica may. One that is being moved may have got
+/// replicas since nobody leads it: Kafka's `changePartitionReassignment` elects none that is not in sync.
+fn could_lead(state: &PartitionImage, any: bool) -> &[NodeId] {
+    if any && state.moving.is_none() { &state.replicas } else { &state.isr }
 }
 
 /// A leader is in sync, and not fenced. It may be about to end, where nobody else could lead.
@@ -274,7 +280,7 @@ pub(crate) fn settled(ledger: &mut Ledger, view: &NodeView<'_>) {
     for (tp, state) in image.partitions().filter(|(_, state)| all_active(state)) {
         let moving = state.moving.as_ref();
         let is_over =
-            moving.is_some_and(|moving| moving.adding.iter().all(|id| state.isr.contains(id)));
+            moving.is_some_and(|moving| moving.staying().all(|id| state.isr.contains(id)));
         says_of(ledger, (image, tp), state.leader.is_some() && !is_over, &|| {
             format!(
                 "long after every fault is over, the partition is led by {:?}, and its replicas {}, \
@@ -523,7 +529,7 @@ pub(super) fn says(ledger: &mut Ledger, label: &str, holds: bool, seen: &dyn Fn(
 mod tests {
     use super::*;
     use crate::checkers::testing::registered;
-    use stormglass_broker_core::metadata::{MetadataRecord, RegisterBrokerRecord};
+    use stormglass_broker_core::metadata::{MetadataRecord, Moving, RegisterBrokerRecord};
     use stormglass_broker_core::protocol::ProducerIdAndEpoch;
 
     #[test]
@@ -547,6 +553,25 @@ mod tests {
         };
         assert!(leads(1, &[1]));
         assert!(!leads(1, &[2]) && !leads(2, &[1, 2]) && !leads(3, &[3]));
+    }
+
+    #[test]
+    fn who_is_added_while_nobody_leads_need_not_lead() {
+        let ids = |of: &[i32]| -> Vec<NodeId> { of.iter().copied().map(NodeId).collect() };
+        let state = |moving: Moving| PartitionImage {
+            replicas: ids(&[2, 1]),
+            isr: ids(&[1]),
+            moving: moving.kept(),
+            leader: None,
+            leader_epoch: 0,
+            partition_epoch: 0,
+            recovering: false,
+        };
+        let (removing, adding) = (ids(&[1]), ids(&[2]));
+        let (moved, stays) = (state(Moving { removing, adding }), state(Moving::default()));
+        assert_eq!(could_lead(&moved, true), ids(&[1]));
+        assert_eq!(could_lead(&stays, true), ids(&[2, 1]));
+        assert_eq!(could_lead(&stays, false), ids(&[1]));
     }
 
     #[test]
