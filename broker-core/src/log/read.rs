@@ -60,6 +60,12 @@ impl Log {
         self.position_estimate(to).saturating_sub(self.position_estimate(from)).max(1)
     }
 
+    /// Whether an offset is in an earlier segment than another one.
+    #[must_use]
+    pub(crate) fn is_in_older_segment(&self, offset: Offset, than: Offset) -> bool {
+        self.segment_floor(offset) < self.segment_floor(than)
+    }
+
     fn position_estimate(&self, offset: Offset) -> u64 {
         let segment = &self.segments[self.segment_floor(offset)];
         segment.start_bytes + u64::from(segment.position_estimate(offset))

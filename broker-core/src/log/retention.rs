@@ -9,24 +9,36 @@ use crate::plant::{Plant, planted};
 use crate::records::Records;
 use crate::seam::DiskOpKind;
 
+/// What is too old, too much, or below the log start.
+#[derive(Default)]
+struct Expired {
+    /// How many of the first segments may go.
+    count: usize,
+    /// The active one is too old or too much, too, as the first of those that stay: it is not in remote storage yet.
+    is_active_kept: bool,
+}
+
 impl Log {
     /// Deletes segments that are too old, too many, or below the log start, but nothing at or above
     /// the high watermark. An expired active segment is rolled first. Returns the new log start if
     /// it has moved; the move comes before the deletion (LOG-20). Of a log with remote storage,
-    /// nothing goes that is not there, and its start stays. Not for a log that was loaded and whose topic's
-    /// configs are not known yet.
+    /// nothing goes that is not there, and its start stays; its active segment is rolled, so that it is copied, and
+    /// goes later (KAFKA-15047). Not for a log that was loaded and whose topic's configs are not known yet.
     pub fn retention(
         &mut self,
         wall_ms: i64,
         high_watermark: Offset,
         ops: &mut Vec<DiskOpKind>,
     ) -> Option<Offset> {
-        let count = self.expired_segments(wall_ms, high_watermark);
+        let Expired { count, is_active_kept } = self.expired_segments(wall_ms, high_watermark);
+        if is_active_kept || count == self.segments.len() {
+            self.roll(ops);
+        }
+        if is_active_kept {
+            self.create_active_file(ops);
+        }
         if count == 0 {
             return None;
-        }
-        if count == self.segments.len() {
-            self.roll(ops);
         }
         if self.is_tiered() {
             self.delete_first(count, ops);
@@ -73,14 +85,14 @@ impl Log {
         }
     }
 
-    /// How many of the first segments may go.
-    fn expired_segments(&self, wall_ms: i64, high_watermark: Offset) -> usize {
+    /// What may go.
+    fn expired_segments(&self, wall_ms: i64, high_watermark: Offset) -> Expired {
         let (limit_bytes, limit_ms) = self.retention_limits();
         let mut excess = match limit_bytes {
             Some(limit) => self.size_bytes().saturating_sub(limit),
             None => 0,
         };
-        let mut count = 0;
+        let mut expired = Expired::default();
         for (index, segment) in self.segments.iter().enumerate() {
             let next = self.segments.get(index + 1);
             let end = next.map_or(self.next_offset, |next| next.base);
@@ -93,16 +105,17 @@ impl Log {
             let one_more = planted(self.config.plant, Plant::RetentionOneMore);
             let too_much = excess > 0 && (one_more || excess >= u64::from(segment.bytes));
             let below_start = end <= self.log_start;
-            if !below_start && self.is_needed_here(end) {
-                break;
-            }
             if !(too_much || below_start || is_too_old(segment, wall_ms, limit_ms)) {
                 break;
             }
+            if !below_start && self.is_needed_here(end) {
+                expired.is_active_kept = next.is_none();
+                break;
+            }
             excess = excess.saturating_sub(u64::from(segment.bytes));
-            count = index + 1;
+            expired.count = index + 1;
         }
-        count
+        expired
     }
 
     /// By size, bytes, and by age, ms: of the local part, where there is a remote one.
@@ -120,15 +133,19 @@ impl Log {
         self.is_tiered() && (end > self.tier.remote_end || !is_elsewhere)
     }
 
+    /// An `Append` of nothing creates it.
+    fn create_active_file(&self, ops: &mut Vec<DiskOpKind>) {
+        let (tp, segment) = (self.tp, self.active().base);
+        ops.push(DiskOpKind::Append { tp, segment, records: Records::default() });
+    }
+
     fn delete_first(&mut self, count: usize, ops: &mut Vec<DiskOpKind>) {
         self.revision += 1;
         let segments: Vec<Offset> =
             self.segments.drain(..count).map(|segment| segment.base).collect();
         if self.oldest().bytes == 0 {
-            // The file's name is all that keeps the log's end, and a roll or a cut has made none yet: an
-            // `Append` of nothing creates it.
-            let (tp, segment) = (self.tp, self.oldest().base);
-            ops.push(DiskOpKind::Append { tp, segment, records: Records::default() });
+            // the file's name is all that keeps the log's end, and a roll or a cut has made none yet
+            self.create_active_file(ops);
         }
         let start = self.oldest().base;
         self.recovery_point = self.recovery_point.max(start);

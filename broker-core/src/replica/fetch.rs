@@ -58,9 +58,10 @@ impl ReplicaManager {
         session.used_at = step.now;
         session.available = 0;
         step.effects.work.session_partitions += session.len();
+        let is_for_now = request.max_wait_ms <= 0 || session.min_bytes == 0;
         let until = deadline(step.now, request.max_wait_ms);
         self.park(step, slot, to, until);
-        self.answer_fetch(step, slot, request.max_wait_ms <= 0 || request.min_bytes <= 0);
+        self.answer_fetch(step, slot, is_for_now);
     }
 
     fn open_session(
@@ -83,8 +84,11 @@ impl ReplicaManager {
         if let Some(old) = self.sessions.slot_of(request.session_id) {
             self.end_session(step, old);
         }
-        let keeps = request.session_epoch == SESSION_EPOCH_INITIAL && self.has_session_room(step);
+        let value = (request.replica.is_some(), request.partitions.len());
+        let keeps =
+            request.session_epoch == SESSION_EPOCH_INITIAL && self.has_session_room(step, value);
         let id = if keeps { self.sessions.next_id() } else { 0 };
+        let (min_bytes, max_bytes) = self.limits(request);
         self.sessions.insert(FetchSession {
             id,
             next_epoch: 1,
@@ -92,32 +96,33 @@ impl ReplicaManager {
             is_outlived: false,
             rack: request.rack.clone(),
             isolation: request.isolation,
-            min_bytes: u64::from(request.min_bytes.max(0).unsigned_abs()),
-            max_bytes: self.max_bytes(request),
+            min_bytes,
+            max_bytes,
             parts: Vec::with_capacity(request.partitions.len()),
             index: FxHashMap::default(),
             live: 0,
             dirty: std::collections::VecDeque::new(),
+            later: std::collections::VecDeque::new(),
             restated: Vec::new(),
             available: 0,
             parked: None,
             reading: false,
+            began_at: step.now,
             used_at: step.now,
             closed: false,
         })
     }
 
-    /// Soft limit of an answer.
-    fn max_bytes(&self, request: &FetchRequest) -> u32 {
-        let server_limit = match request.replica {
-            Some(_) => i32::MAX,
-            None => self.config.server.fetch_max_bytes,
-        };
-        request.max_bytes.min(server_limit).max(0).unsigned_abs()
+    /// What is enough for an answer, and its soft limit, bytes. Nobody waits for more than an answer may have
+    /// (`KafkaApis.handleFetchRequest`).
+    fn limits(&self, request: &FetchRequest) -> (u64, u32) {
+        let max = request.max_bytes.min(self.config.server.fetch_max_bytes);
+        let min = request.min_bytes.min(max);
+        (u64::from(min.max(0).unsigned_abs()), max.max(0).unsigned_abs())
     }
 
     fn continue_session(&mut self, to: ReplyTo, request: &FetchRequest) -> Result<u32, ErrorCode> {
-        let max_bytes = self.max_bytes(request);
+        let (min_bytes, max_bytes) = self.limits(request);
         let slot =
             self.sessions.slot_of(request.session_id).ok_or(ErrorCode::FetchSessionIdNotFound)?;
         let session = self.sessions.get_mut(slot).ok_or(ErrorCode::FetchSessionIdNotFound)?;
@@ -136,15 +141,17 @@ impl ReplicaManager {
             session.rack.clone_from(&request.rack);
         }
         session.isolation = request.isolation;
-        session.max_bytes = max_bytes;
-        session.min_bytes = u64::from(request.min_bytes.max(0).unsigned_abs());
+        (session.min_bytes, session.max_bytes) = (min_bytes, max_bytes);
         Ok(slot)
     }
 
-    /// Room for one more session: a free slot, or one that was idle for two minutes (KIP-227).
+    /// Room for one more session: a free slot, or that of one that was idle for two minutes, or else of the one that is
+    /// worth least, if it is worth less (KIP-227, `FetchSessionCacheShard.tryEvict`): `value` is whether it is a
+    /// follower's, and how many partitions it has. A younger one than two minutes stays, but a consumer's makes room
+    /// for a follower's.
     #[cold]
-    fn has_session_room(&mut self, step: &mut Step<'_>) -> bool {
-        const IDLE_NANOS: u64 = 120_000_000_000;
+    fn has_session_room(&mut self, step: &mut Step<'_>, value: (bool, usize)) -> bool {
+        const OLD_NANOS: u64 = 120_000_000_000;
         let limit =
             self.config.server.max_incremental_fetch_session_cache_slots.max(0).unsigned_abs();
         if self.sessions.len() < limit as usize {
@@ -154,13 +161,24 @@ impl ReplicaManager {
             .sessions
             .slots()
             .filter(|(_, s)| s.id != 0 && s.parked.is_none() && !s.reading)
-            .filter(|(_, s)| step.now.since(s.used_at).as_nanos() >= IDLE_NANOS)
+            .filter(|(_, s)| step.now.since(s.used_at).as_nanos() > OLD_NANOS)
             .min_by_key(|(_, s)| s.used_at)
             .map(|(slot, _)| slot);
-        if let Some(slot) = idle {
+        let value_of = |s: &FetchSession| (s.replica.is_some(), s.len() as usize);
+        let may_go = |s: &FetchSession| {
+            let is_old = s.used_at.since(s.began_at).as_nanos() > OLD_NANOS;
+            s.id != 0 && !s.closed && (is_old || value.0 && s.replica.is_none())
+        };
+        let least = || {
+            let those = self.sessions.slots().filter(|(_, s)| may_go(s));
+            let least = those.min_by_key(|(_, s)| (value_of(s), s.id));
+            least.filter(|(_, s)| value_of(s) < value).map(|(slot, _)| slot)
+        };
+        let goes = idle.or_else(least);
+        if let Some(slot) = goes {
             self.end_session(step, slot);
         }
-        idle.is_some()
+        goes.is_some()
     }
 
     /// Takes a session out, watches included. A fetch that waits in it is answered: whoever sent it
@@ -229,6 +247,7 @@ impl ReplicaManager {
         if is_new {
             // The first answer of a session names every partition.
             session.parts[part as usize].must_answer = session.next_epoch == 1;
+            session.mark_later(part);
         }
         session.mark(part);
         let replica = session.replica;
@@ -376,6 +395,11 @@ impl ReplicaManager {
             };
             let bytes = if wants_size && is_committed() {
                 // the end of a transaction makes more readable than itself
+                u64::from(u32::MAX)
+            } else if wants_size
+                && partition.log.is_in_older_segment(before - 1, partition.high_watermark - 1)
+            {
+                // who has not read all of that one waits no longer
                 u64::from(u32::MAX)
             } else if wants_size {
                 partition.log.bytes_between(before, partition.high_watermark)
@@ -530,15 +554,19 @@ mod tests {
         conn: u64,
         session_id: i32,
     ) -> Vec<(u64, ErrorCode, i32)> {
+        ask(manager, conn, &consumer_fetch(session_id, SESSION_EPOCH_INITIAL, Vec::new()))
+    }
+
+    fn ask(
+        manager: &mut ReplicaManager,
+        conn: u64,
+        request: &FetchRequest,
+    ) -> Vec<(u64, ErrorCode, i32)> {
         let (mut effects, mut ids) = (Effects::default(), IdCounters::default());
         let mut step =
             Step { now: Instant::ZERO, wall_ms: 0, effects: &mut effects, ids: &mut ids };
         let to = ReplyTo { conn: ConnectionId(conn), correlation: CorrelationId(1) };
-        manager.fetch(
-            &mut step,
-            to,
-            &consumer_fetch(session_id, SESSION_EPOCH_INITIAL, Vec::new()),
-        );
+        manager.fetch(&mut step, to, request);
         let answers = effects.replies.into_iter().filter_map(|reply| match reply.response {
             Some(Response::Fetch(answer)) => Some((reply.conn.0, answer.error, answer.session_id)),
             _ => None,
@@ -560,6 +588,21 @@ mod tests {
         assert_eq!(answers[0], (1, ErrorCode::FetchSessionIdNotFound, 0));
         assert_eq!((answers[1].0, answers[1].1), (2, ErrorCode::None));
         assert!(manager.sessions.slot_of(id).is_none());
+    }
+
+    /// `FetchSessionCacheShard.tryEvict`.
+    #[test]
+    fn where_there_is_no_room_a_followers_session_takes_the_place_of_a_consumers() {
+        let mut manager = manager(7);
+        manager.config.server.max_incremental_fetch_session_cache_slots = 1;
+        let of_consumer = fetch(&mut manager, 1, 0)[0].2;
+        assert_eq!(fetch(&mut manager, 2, 0)[0].2, 0, "the first one is young");
+        let replica = Some(ReplicaState { id: NodeId(2), epoch: 20 });
+        let request = consumer_fetch(0, SESSION_EPOCH_INITIAL, Vec::new());
+        let of_follower = ask(&mut manager, 3, &FetchRequest { replica, ..request })[0].2;
+        assert!(of_follower != 0 && manager.sessions.slot_of(of_consumer).is_none());
+        assert_eq!(fetch(&mut manager, 4, 0)[0].2, 0, "a follower's stays");
+        assert!(manager.sessions.slot_of(of_follower).is_some());
     }
 
     #[test]

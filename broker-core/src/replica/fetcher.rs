@@ -14,7 +14,7 @@ use crate::protocol::{
     FetchPartition, FetchPartitionResponse, FetchRequest, FetchResponse, IsolationLevel,
     ReplicaState, Request, Response, SESSION_EPOCH_INITIAL,
 };
-use crate::records::Batch;
+use crate::records::{Batch, Records};
 use crate::seam::{Channel, PeerError, TimerKey, TraceEvent};
 use crate::step::{Owner, Step};
 use crate::time::Instant;
@@ -51,6 +51,8 @@ struct Fetcher {
     /// No partition that is left out is due before. Each has a timer of its own, and thousands of them
     /// may be due at once.
     delayed_from: Instant,
+    /// How often records were taken from an answer without a session, by partition.
+    takes: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -65,6 +67,8 @@ struct Followed {
     is_behind: bool,
     /// Whether it was asked for in this session and not taken back since.
     is_asked: bool,
+    /// Which of the fetcher's takes brought its last records (`Fetcher::takes`).
+    taken: u64,
 }
 
 impl Fetcher {
@@ -113,6 +117,17 @@ impl Fetcher {
         due
     }
 
+    /// A partition has got records. Where its leader keeps no session for this fetcher, it is asked for after all
+    /// others from now on, so that none starves: each fetch names all, and is filled in their order
+    /// (`PartitionStates.updateAndMoveToEnd`).
+    #[cold]
+    fn moves_to_end(&mut self, slot: u32) {
+        self.takes += 1;
+        if let Some(followed) = self.parts.get_mut(&slot) {
+            followed.taken = self.takes;
+        }
+    }
+
     fn touch(&mut self, slot: u32) {
         if !self.changed.contains(&slot) {
             self.changed.push(slot);
@@ -141,6 +156,7 @@ impl ReplicaManager {
             delayed_until: None,
             is_behind: false,
             is_asked: false,
+            taken: fetcher.takes,
         };
         fetcher.parts.insert(slot, followed);
         fetcher.forgotten.retain(|other| *other != tp);
@@ -245,6 +261,9 @@ impl ReplicaManager {
         let fetcher = &mut self.fetchers.list[at as usize];
         let mut changed = std::mem::take(&mut fetcher.changed);
         changed.sort_unstable();
+        if fetcher.takes > 0 && fetcher.session_id == 0 {
+            changed.sort_by_key(|slot| fetcher.parts.get(slot).map_or(0, |part| part.taken));
+        }
         let mut partitions = Vec::with_capacity(changed.len());
         partitions.extend(changed.drain(..).filter_map(|slot| {
             let followed = fetcher.parts.get_mut(&slot)?;
@@ -418,8 +437,12 @@ impl ReplicaManager {
                 self.follow_high_watermark(step, slot, answer.high_watermark);
             }
         } else {
-            self.fetchers.list[at as usize].touch(slot);
-            let records = std::mem::take(&mut answer.records);
+            let fetcher = &mut self.fetchers.list[at as usize];
+            fetcher.touch(slot);
+            if fetcher.session_id == 0 {
+                fetcher.moves_to_end(slot);
+            }
+            let records = up_to_epoch(std::mem::take(&mut answer.records), followed.epoch);
             let asked = followed.asked;
             let amid =
                 |first: &&Arc<Batch>| first.base_offset() < asked && first.next_offset() > asked;
@@ -575,9 +598,21 @@ impl Fetchers {
             appending: 0,
             backoff_until: None,
             delayed_from: Instant::FAR_FUTURE,
+            takes: 0,
         });
         self.by_key.insert((leader, id), at);
         at
+    }
+}
+
+/// What of an answer is of the epoch in which it was asked for, or of earlier ones (KAFKA-18723, where
+/// `UnifiedLog.analyzeAndValidateRecords` leaves out the rest). While its leader read, that may have been deposed,
+/// have cut its log and have copied others: nothing tells that this log is the same up to their batches.
+fn up_to_epoch(records: Records, epoch: LeaderEpoch) -> Records {
+    let batches = records.batches();
+    match batches.iter().position(|batch| batch.header.partition_leader_epoch > epoch) {
+        Some(first) => Records::new(batches[..first].to_vec()),
+        None => records,
     }
 }
 

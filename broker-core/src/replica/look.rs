@@ -178,7 +178,7 @@ pub(super) fn fence(partition: &Partition, epoch: i32) -> Option<ErrorCode> {
 }
 
 /// KIP-320: a fetcher with another idea of the epoch is told so.
-fn fence_epoch(partition: &Partition, epoch: i32) -> Option<ErrorCode> {
+pub(super) fn fence_epoch(partition: &Partition, epoch: i32) -> Option<ErrorCode> {
     if epoch != NO_EPOCH && epoch < partition.leader_epoch {
         Some(ErrorCode::FencedLeaderEpoch)
     } else if epoch != NO_EPOCH

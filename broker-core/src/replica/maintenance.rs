@@ -130,14 +130,15 @@ impl ReplicaManager {
 
     /// Carries out what brings a disk in line with a log.
     pub(crate) fn carry_out(&mut self, step: &mut Step<'_>, kind: DiskOpKind) -> DiskOpId {
-        let file = match &kind {
-            DiskOpKind::WriteFile { file, .. } => Some(file),
+        let log = match &kind {
+            DiskOpKind::Sync { tp, .. }
+            | DiskOpKind::WriteFile {
+                file: FileName::TransactionIndex(tp, _) | FileName::LeaderEpochs(tp),
+                ..
+            } => Some(*tp),
             _ => None,
         };
-        let slot = file.and_then(|file| match file {
-            FileName::TransactionIndex(tp, _) | FileName::LeaderEpochs(tp) => self.slot(*tp),
-            _ => None,
-        });
+        let slot = log.and_then(|tp| self.slot(tp));
         let noted = slot.zip(Durable::of(&kind));
         let id = step.disk(Owner::Replica, kind);
         if let Some((slot, durable)) = noted {

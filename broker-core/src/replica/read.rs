@@ -1,7 +1,7 @@
 //! The reading half of Fetch: what of a session is read at the disk, and the answer made from that.
 
 use super::fetch::readable_end;
-use super::look::{Here, Look, Told, look_up};
+use super::look::{Here, Look, Told, fence_epoch, look_up};
 use super::partition::Watch;
 use super::session::{FetchSession, Parked, SessionPartition};
 use super::tier::RemoteRead;
@@ -101,8 +101,8 @@ impl ReplicaManager {
         self.spare_lists.push(lists);
     }
 
-    /// Looks at every dirty partition once. Those with data stay dirty: the fetcher says in its
-    /// next request how far it got.
+    /// Looks at every dirty partition once. Those with data stay dirty, and are looked at after all others: the
+    /// fetcher says in its next request how far it got.
     fn plan_fetch(&mut self, step: &mut Step<'_>, slot: u32) -> Plan {
         let lists = self.spare_lists.pop().unwrap_or_default();
         let mut plan = Plan { lists, ..Plan::default() };
@@ -110,8 +110,10 @@ impl ReplicaManager {
         let Self { sessions, by_tp, partitions, racks, config, .. } = self;
         let here = Here { is_held, racks, node: config.node };
         let Some(session) = sessions.get_mut(slot) else { return plan };
-        let dirty = session.dirty.len();
-        let max_bytes = u64::from(session.max_bytes);
+        let first = session.dirty.len();
+        let dirty = first + session.later.len();
+        // one batch is read for a fetch that has room for none
+        let max_bytes = u64::from(session.max_bytes.max(1));
         // Any data is enough for nearly every fetch, and nearly none could be larger than it may
         // be. Then the most that a partition may contribute stands for what it has.
         let mut is_rough = session.min_bytes <= 1;
@@ -122,10 +124,12 @@ impl ReplicaManager {
             }
             if plan.bytes >= max_bytes {
                 session.restate_left_out();
-                name_left_out((session, slot, dirty - turn), &mut plan, (by_tp, partitions), here);
+                let left = (first.saturating_sub(turn), dirty - turn.max(first));
+                name_left_out((session, slot, left), &mut plan, (by_tp, partitions), here);
                 break;
             }
-            let Some(part) = session.dirty.pop_front() else { break };
+            let queue = if turn < first { &mut session.dirty } else { &mut session.later };
+            let Some(part) = queue.pop_front() else { break };
             let entry = &mut session.parts[part as usize];
             entry.queued = false;
             if !entry.live {
@@ -137,11 +141,13 @@ impl ReplicaManager {
             let (looked, hosted) = look_up(session, watch, (by_tp, partitions), here);
             match looked {
                 Look::Nothing => {}
+                Look::Remote if plan.remote.is_none() => {
+                    session.mark_later(part);
+                    plan.remote = Some(part);
+                }
                 Look::Remote => {
                     session.mark(part);
-                    if plan.remote.is_none() {
-                        plan.remote = Some(part);
-                    } else if session.parts[part as usize].is_untold() {
+                    if session.parts[part as usize].is_untold() {
                         plan.lists.told.push((part, Told::STATE));
                     }
                 }
@@ -152,7 +158,9 @@ impl ReplicaManager {
                 Look::Data(range) => {
                     let counted = hosted.filter(|_| !is_rough);
                     plan.bytes += counted.map_or(most_bytes, |p| readable_bytes(session, part, p));
-                    session.mark(part);
+                    plan.urgent |= session.min_bytes > 1
+                        && hosted.is_some_and(|p| goes_on_behind(session, &range, p));
+                    session.mark_later(part);
                     if plan.ranges.is_empty() {
                         plan.ranges = Vec::with_capacity(dirty);
                     }
@@ -201,14 +209,21 @@ impl ReplicaManager {
             _ => (ErrorCode::KafkaStorageError, Vec::new()),
         };
         let mut records = records.into_iter();
+        let (mut is_any_read, mut left_out) = (false, Vec::new());
         for &part in &lists.read {
             let records = records.next().unwrap_or_default();
             if records.is_empty() {
                 self.sessions.restate_follower(slot, part);
+                // what cannot be read although there is room waits for the others
+                left_out.extend(is_any_read.then_some(part));
             }
+            is_any_read |= !records.is_empty();
             if let Some(answer) = self.data_answer(step, slot, part, error, records) {
                 answers.push(answer);
             }
+        }
+        if !left_out.is_empty() {
+            self.sessions.keep_turns(slot, &left_out);
         }
         if self.throttles.counts_sent() {
             self.count_sent(step, slot, &answers);
@@ -262,8 +277,10 @@ impl ReplicaManager {
         } else {
             step.effects.work.fetch_bytes += bytes;
         }
-        Some(match partition {
-            Some(partition) if error.is_ok() && session.is_served_by(partition) => {
+        let refused = partition.and_then(|partition| refusal(session, entry, partition));
+        Some(match (partition, refused) {
+            (Some(partition), Some(refused)) => state_of(partition, refused),
+            (Some(partition), None) if error.is_ok() => {
                 let told = match session.isolation {
                     IsolationLevel::ReadUncommitted => Ok(None),
                     IsolationLevel::ReadCommitted => {
@@ -276,9 +293,6 @@ impl ReplicaManager {
                     }
                     Err(error) => state_of(partition, error),
                 }
-            }
-            Some(partition) if !session.is_served_by(partition) => {
-                state_of(partition, ErrorCode::NotLeaderOrFollower)
             }
             _ => {
                 let error = if error.is_ok() { ErrorCode::UnknownTopicOrPartition } else { error };
@@ -324,32 +338,33 @@ impl ReplicaManager {
 
 /// Of the next partitions, which an answer has no room for, those that the session has said nothing of are named all
 /// the same: Kafka answers a full fetch with all of its partitions, and its Java consumer drops an answer that
-/// lacks one (`FetchSessionHandler.verifyFullFetchResponsePartitions`).
+/// lacks one (`FetchSessionHandler.verifyFullFetchResponsePartitions`). All of them keep their places, before those
+/// that were read. `left`: how many there are at the front of either queue.
 #[cold]
 fn name_left_out(
-    (session, slot, left): (&mut FetchSession, u32, usize),
+    (session, slot, left): (&mut FetchSession, u32, (usize, usize)),
     plan: &mut Plan,
     (by_tp, partitions): (&FxHashMap<TopicPartition, u32>, &mut [Option<Partition>]),
     here: Here<'_>,
 ) {
-    for _ in 0..left {
-        let Some(part) = session.dirty.pop_front() else { return };
-        let entry = &mut session.parts[part as usize];
-        entry.queued = false;
-        if !entry.is_untold() {
-            session.mark(part);
-            continue;
-        }
+    let left_out = session.dirty.iter().take(left.0).chain(session.later.iter().take(left.1));
+    let is_untold = |part: &u32| session.parts[*part as usize].is_untold();
+    let untold: Vec<u32> = left_out.copied().filter(is_untold).collect();
+    for part in untold {
         let watch = Watch { session: slot, part };
         match look_up(session, watch, (by_tp, partitions), here).0 {
             Look::Nothing => {}
             Look::Answer(told) => plan.lists.told.push((part, told)),
-            Look::Data(_) | Look::Remote => {
-                session.mark(part);
-                plan.lists.told.push((part, Told::STATE));
-            }
+            Look::Data(_) | Look::Remote => plan.lists.told.push((part, Told::STATE)),
         }
     }
+}
+
+/// Whether there is more in a later segment than in that which is read. No more comes to this one, and a read goes no
+/// further: no fetch waits for that (`DelayedFetch.tryComplete`, "fetching older segments").
+fn goes_on_behind(session: &FetchSession, range: &ReadRange, partition: &Partition) -> bool {
+    let end = readable_end(session.replica.is_some(), session.isolation, partition);
+    partition.log.is_in_older_segment(range.segment, end - 1)
 }
 
 /// Bytes that a partition with data contributes to an answer, at least 1.
@@ -375,6 +390,18 @@ fn readable_bytes_of_all(
         .iter()
         .filter_map(|&part| hosted(part).map(|partition| readable_bytes(session, part, partition)));
     bytes.sum()
+}
+
+/// Why what was read does not count: this replica leads no more, or in a later epoch than that of the fetch. It may
+/// have been deposed while the disk read, have cut its log, and have other records there (KAFKA-18723).
+fn refusal(
+    session: &FetchSession,
+    entry: &SessionPartition,
+    partition: &Partition,
+) -> Option<ErrorCode> {
+    let is_served = session.is_served_by(partition);
+    let is_elsewhere = (!is_served).then_some(ErrorCode::NotLeaderOrFollower);
+    is_elsewhere.or_else(|| fence_epoch(partition, entry.current_leader_epoch))
 }
 
 /// Transactions that a reader of committed records must leave out of what was read. What was deleted, or moved

@@ -78,8 +78,12 @@ pub(crate) struct FetchSession {
     pub(crate) parts: Vec<SessionPartition>,
     pub(crate) index: FxHashMap<TopicPartition, u32>,
     pub(crate) live: u32,
-    /// Dirty partitions; those that got data go to the back, so that none starves (FETCH-02).
+    /// Dirty partitions, in the order in which they are looked at.
     pub(crate) dirty: VecDeque<u32>,
+    /// Dirty partitions that are looked at after all those, so that none starves (FETCH-02): those of which the last
+    /// answers had records, the longest ago first, and new ones. Kafka moves a partition to the end of its session
+    /// when an answer has records of it (`IncrementalFetchContext.PartitionIterator`).
+    pub(crate) later: VecDeque<u32>,
     /// Partitions that are, or were, to be restated: something else was noted of the follower since the
     /// session named them, the last answer had no room for them, or a quota held them back.
     pub(crate) restated: Vec<u32>,
@@ -88,6 +92,7 @@ pub(crate) struct FetchSession {
     pub(crate) parked: Option<Parked>,
     /// A read is at the disk.
     pub(crate) reading: bool,
+    pub(crate) began_at: Instant,
     pub(crate) used_at: Instant,
     /// Connection gone: the slot is freed when no read is under way.
     pub(crate) closed: bool,
@@ -178,9 +183,9 @@ impl FetchSession {
     #[cold]
     pub(crate) fn restate_left_out(&mut self) {
         if self.replica.is_some() {
-            let left_out = std::mem::take(&mut self.dirty);
-            left_out.iter().for_each(|at| self.restate_part(*at));
-            self.dirty = left_out;
+            let (dirty, later) = (std::mem::take(&mut self.dirty), std::mem::take(&mut self.later));
+            dirty.iter().chain(&later).for_each(|at| self.restate_part(*at));
+            (self.dirty, self.later) = (dirty, later);
         }
     }
 
@@ -190,6 +195,26 @@ impl FetchSession {
         if entry.live && !entry.queued {
             entry.queued = true;
             self.dirty.push_back(part);
+        }
+    }
+
+    /// Queues a partition for the next look, behind all others: it has its turn now, or is new.
+    pub(crate) fn mark_later(&mut self, part: u32) {
+        let entry = &mut self.parts[part as usize];
+        if entry.live && !entry.queued {
+            entry.queued = true;
+            self.later.push_back(part);
+        }
+    }
+
+    /// Partitions that were to be read, and that others had left no room for, are still the next ones.
+    #[cold]
+    pub(crate) fn keep_turns(&mut self, parts: &[u32]) {
+        for part in parts.iter().rev() {
+            if let Some(at) = self.later.iter().rposition(|other| other == part) {
+                self.later.remove(at);
+                self.dirty.push_front(*part);
+            }
         }
     }
 
@@ -282,6 +307,14 @@ impl SessionCache {
 
     pub(crate) fn get_mut(&mut self, slot: u32) -> Option<&mut FetchSession> {
         self.slots.get_mut(slot as usize)?.as_mut()
+    }
+
+    /// An answer of this session had room for others only.
+    #[cold]
+    pub(crate) fn keep_turns(&mut self, slot: u32, parts: &[u32]) {
+        if let Some(session) = self.get_mut(slot) {
+            session.keep_turns(parts);
+        }
     }
 
     /// The answer of a session has nothing of a partition that is behind (`FetchSession::restate_left_out`).

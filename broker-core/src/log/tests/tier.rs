@@ -211,6 +211,28 @@ fn a_restart_keeps_what_was_deleted_of_a_log_whether_its_start_was_on_disk_or_no
     }
 }
 
+/// KAFKA-15047: where nobody writes any more nothing else would roll it, and its records would stay for ever.
+#[test]
+fn an_expired_active_segment_is_rolled_so_that_it_can_be_copied() {
+    let (mut log, _) = written(&[(0, 2)]);
+    let mut ops = Vec::new();
+    log.retention(0, 1, &mut ops);
+    assert_eq!((log.active_segment(), ops.len()), (0, 0), "not all of it is committed");
+    for _ in 0..2 {
+        assert_eq!(log.retention(0, 2, &mut ops), None);
+        assert_eq!((log.segment_count(), log.active_segment()), (2, 2), "an empty one stays");
+    }
+    let created = |op: &DiskOpKind| matches!(op, DiskOpKind::Append { segment: 2, .. });
+    assert_eq!(ops.iter().filter(|op| created(op)).count(), 1);
+    log.sync_done(0);
+    let copied = log.next_to_copy(2, RemoteSegmentId(7)).unwrap();
+    assert_eq!((copied.base, copied.end), (0, 1));
+    log.tiering_is_on_record();
+    log.note_remote([copied].iter());
+    log.retention(0, 2, &mut ops);
+    assert_eq!((log.log_start_offset(), log.local_log_start_offset()), (0, 2));
+}
+
 #[test]
 fn a_segment_is_copied_when_it_is_on_its_own_disk() {
     let (mut log, mut ops) = (Log::create(TP, config(), 0), vec![]);

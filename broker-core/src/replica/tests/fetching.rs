@@ -1,13 +1,14 @@
 //! Followers: which answers count, and what a truncation leaves on the disk.
 
-use super::rig::{NOWHERE, Rig, TP, nothing_new};
+use super::rig::{NOWHERE, Rig, TOPIC, TP, nothing_new};
 use crate::error::ErrorCode;
-use crate::ids::{NO_EPOCH, NodeId};
+use crate::ids::{NO_EPOCH, NodeId, TopicPartition};
 use crate::log::testing::{numbered, sequenced};
-use crate::metadata::{LeaderUpdate, MetadataRecord, PartitionChangeRecord};
-use crate::protocol::{EpochEndOffset, FetchPartitionResponse, Request};
+use crate::metadata::{LeaderUpdate, MetadataRecord, PartitionChangeRecord, PartitionRecord};
+use crate::protocol::{EpochEndOffset, FetchPartitionResponse, FetchResponse, Request, Response};
 use crate::replica::look::{Tail, diverges};
 use crate::seam::{DiskOp, DiskOpKind, FileName, TraceEvent};
+use std::sync::Arc;
 
 #[test]
 fn rep_10_an_answer_about_another_log_end_is_not_believed() {
@@ -90,6 +91,56 @@ fn a_log_that_is_cut_to_its_start_knows_which_history_it_goes_on_from() {
         _ => None,
     });
     assert_eq!(&written.unwrap()[..], b"0\n1\n0 2\n", "a restart knows it, too");
+}
+
+/// KAFKA-18723: its leader may have been another one's follower since, and nothing tells that their logs are the same
+/// up to there.
+#[test]
+fn a_follower_takes_nothing_of_a_later_epoch_than_that_in_which_it_asked() {
+    let mut rig = Rig::with_partition(2, &[1, 2]);
+    let (id, _) = rig.sent_fetch();
+    let mut records = numbered(sequenced(9, 0, 0, 1), 0, 0);
+    for (base, epoch) in [(1_i64, 2), (2, 0)] {
+        let sequence = i32::try_from(base).unwrap();
+        records.push(Arc::clone(&numbered(sequenced(9, 0, sequence, 1), base, epoch).batches()[0]));
+    }
+    rig.answer_fetch(id, FetchPartitionResponse { records, ..nothing_new(3) });
+    rig.disk();
+    let log = &rig.partition().log;
+    assert_eq!((log.log_end_offset(), log.last_epoch(), rig.high_watermark()), (1, 0, 1));
+    let (id, fetch) = rig.sent_fetch();
+    assert_eq!(fetch.partitions[0].fetch_offset, 1);
+    let records = numbered(sequenced(9, 0, 1, 1), 1, 2);
+    rig.answer_fetch(id, FetchPartitionResponse { records, ..nothing_new(3) });
+    assert_eq!(rig.sent_fetch().1.partitions[0].fetch_offset, 1, "it asks again");
+}
+
+/// Without a session each fetch names all, and answers are filled in that order (`PartitionStates`).
+#[test]
+fn a_follower_without_a_session_asks_last_for_what_it_got_last() {
+    let mut rig = Rig::new("orders", |_| {});
+    let tps = [TP, TopicPartition::new(TOPIC, 1)];
+    let led = tps
+        .map(|tp| MetadataRecord::Partition(PartitionRecord::in_sync(tp, &[NodeId(2), NodeId(1)])));
+    rig.apply(&led);
+    for asked in [[0, 1], [1, 0], [0, 1]] {
+        let (id, fetch) = rig.sent_fetch();
+        let order: Vec<_> = fetch.partitions.iter().map(|of| of.tp.partition).collect();
+        assert_eq!(order, asked);
+        // the first one has filled the answer
+        let [first, second] = [0, 1].map(|at: usize| fetch.partitions[at]);
+        let sequence = i32::try_from(first.fetch_offset).unwrap();
+        let records = numbered(sequenced(9, 0, sequence, 1), first.fetch_offset, 0);
+        let partitions = vec![
+            FetchPartitionResponse { tp: first.tp, records, ..nothing_new(0) },
+            FetchPartitionResponse { tp: second.tp, ..nothing_new(0) },
+        ];
+        let (throttle_ms, error, session_id) = (0, ErrorCode::None, 0);
+        let answer = FetchResponse { throttle_ms, error, session_id, partitions };
+        let result = Ok(Response::Fetch(answer));
+        rig.act(|replicas, step| replicas.fetcher_response(step, id, result));
+        rig.disk();
+    }
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::protocol::{
 };
 use crate::records::Records;
 use crate::replica::{AppendOrigin, ProduceOutcome};
-use crate::seam::{DiskOpKind, DiskResult, TimerKey};
+use crate::seam::{DiskOp, DiskOpKind, DiskResult, TimerKey};
 use crate::step::ReplyTo;
 use crate::time::Instant;
 use std::collections::BTreeSet;
@@ -233,6 +233,85 @@ fn a_fetch_is_filled_by_what_partitions_have_and_not_by_what_they_may_have() {
     assert_eq!(read(batch_bytes), 1);
 }
 
+/// A leader's partition without other replicas, in which a record is written.
+fn write(rig: &mut Rig, tp: TopicPartition) {
+    let to = ReplyTo { conn: ConnectionId(1), correlation: CorrelationId(1) };
+    let records = Records::single(Arc::new(sequenced(9, 0, 0, 1)));
+    let partitions = vec![ProducePartition { tp, records }];
+    let request = ProduceRequest { acks: Acks::Leader, timeout_ms: 30_000, partitions };
+    rig.act(|replicas, step| replicas.produce(step, AppendOrigin::Client(to), request));
+    rig.disk();
+}
+
+/// Kafka moves what an answer has records of to the session's end: what it had no room for is next, and news are not
+/// put off by those that are far behind.
+#[test]
+fn partitions_of_a_session_whose_fetches_are_full_take_turns() {
+    let mut rig = Rig::new("orders", |_| {});
+    let tps = [0, 1, 2, 3, 4].map(|partition| TopicPartition::new(TOPIC, partition));
+    for tp in tps {
+        rig.apply(&[MetadataRecord::Partition(PartitionRecord::in_sync(tp, &[NodeId(1)]))]);
+    }
+    tps[..4].iter().for_each(|tp| write(&mut rig, *tp));
+    let asked = tps.map(|tp| FetchPartition {
+        tp,
+        current_leader_epoch: 0,
+        fetch_offset: 0,
+        last_fetched_epoch: -1,
+        log_start_offset: NO_OFFSET,
+        max_bytes: 1 << 20,
+    });
+    let records = Records::single(Arc::new(sequenced(9, 0, 0, 1)));
+    let max_bytes = i32::try_from(2 * records.size_bytes()).unwrap();
+    let (mut id, mut epoch) = (0, 0);
+    // what is read for a fetch of a session, of which the disk gives so many
+    let mut read = |rig: &mut Rig, gives: usize| {
+        let partitions = if epoch == 0 { asked.to_vec() } else { Vec::new() };
+        let request =
+            FetchRequest { max_bytes, max_wait_ms: 0, ..consumer_fetch(id, epoch, partitions) };
+        epoch += 1;
+        let to = ReplyTo { conn: ConnectionId(2), correlation: CorrelationId(1) };
+        rig.act(|replicas, step| replicas.fetch(step, to, &request));
+        let op = rig.effects.disk.pop().unwrap();
+        let DiskOpKind::Read { ranges, .. } = op.kind else { panic!("{op:?}") };
+        let of = |index: usize| if index < gives { records.clone() } else { Records::default() };
+        let read = DiskResult::Read((0..ranges.len()).map(of).collect());
+        rig.act(|replicas, step| replicas.read_done(step, op.id, read));
+        let replies = rig.replies();
+        let Some(Response::Fetch(answer)) = replies.last() else { panic!("{replies:?}") };
+        id = answer.session_id;
+        ranges.iter().map(|range| range.tp.partition).collect::<Vec<_>>()
+    };
+    assert_eq!(read(&mut rig, 2), [0, 1]);
+    assert_eq!(read(&mut rig, 2), [2, 3], "there was no room for them");
+    assert_eq!(read(&mut rig, 1), [0, 1], "they are as far behind as before");
+    assert_eq!(read(&mut rig, 2), [1, 2], "there was no room for the first one either");
+    write(&mut rig, tps[4]);
+    assert_eq!(read(&mut rig, 2), [4, 3], "it had nothing for longer than the others");
+    assert_eq!(read(&mut rig, 2), [0, 1]);
+}
+
+/// KAFKA-18723: the leader may have cut its log meanwhile, and what the disk read may have been copied since.
+#[test]
+fn what_was_read_for_a_fetch_of_an_earlier_epoch_is_not_sent_though_the_replica_leads_again() {
+    let mut rig = Rig::with_partition(1, &[1, 2]);
+    rig.produce();
+    rig.disk();
+    rig.fetched_by(2, 0, -1);
+    let read = rig.effects.disk.pop().expect("a read");
+    assert!(matches!(read.kind, DiskOpKind::Read { .. }), "{read:?}");
+    rig.elect(2);
+    rig.elect(1);
+    rig.replies();
+    let records = numbered(sequenced(9, 0, 0, 1), 0, 2);
+    let result = DiskResult::Read(vec![records]);
+    rig.act(|replicas, step| replicas.read_done(step, read.id, result));
+    let answers = rig.replies();
+    let [Response::Fetch(answer)] = &answers[..] else { panic!("{answers:?}") };
+    let of = &answer.partitions[0];
+    assert_eq!((of.error, of.records.is_empty()), (ErrorCode::FencedLeaderEpoch, true));
+}
+
 /// A consumer's fetch without a session.
 fn fetch_from_the_start() -> FetchRequest {
     let asked = FetchPartition {
@@ -244,6 +323,63 @@ fn fetch_from_the_start() -> FetchRequest {
         max_bytes: 1 << 20,
     };
     consumer_fetch(0, SESSION_EPOCH_FINAL, vec![asked])
+}
+
+fn is_read(op: &DiskOp) -> bool {
+    matches!(op.kind, DiskOpKind::Read { .. })
+}
+
+/// `KafkaApis.handleFetchRequest`.
+#[test]
+fn a_fetch_waits_for_no_more_than_its_answer_may_have() {
+    let mut rig = Rig::with_partition(1, &[1]);
+    rig.produce();
+    rig.disk();
+    let to = ReplyTo { conn: ConnectionId(7), correlation: CorrelationId(1) };
+    let mut reads = |max_bytes| {
+        let request = FetchRequest { min_bytes: 1 << 16, max_bytes, ..fetch_from_the_start() };
+        rig.act(|replicas, step| replicas.fetch(step, to, &request));
+        std::mem::take(&mut rig.effects.disk).iter().any(is_read)
+    };
+    assert!(!reads(1 << 20), "there is less than it wants");
+    assert!(reads(10), "more does not fit");
+    assert!(reads(0), "one batch always does");
+}
+
+/// `fetch.max.bytes` of a broker.
+#[test]
+fn answers_to_followers_are_limited_as_those_to_consumers() {
+    let mut rig = Rig::new("orders", |server| server.fetch_max_bytes = 1_024);
+    rig.create(1, &[1, 2]);
+    rig.produce();
+    rig.disk();
+    rig.fetched_by(2, 0, -1);
+    let read = rig.effects.disk.pop().map(|op| op.kind);
+    assert!(matches!(read, Some(DiskOpKind::Read { max_bytes: 1_024, .. })), "{read:?}");
+}
+
+/// `DelayedFetch.tryComplete`: it gets nothing of the next segment, and no more comes to this one.
+#[test]
+fn a_fetch_does_not_wait_for_more_once_a_segment_begins_behind_what_it_reads() {
+    let mut rig = Rig::new("orders", |_| {});
+    rig.apply(&[MetadataRecord::Config {
+        resource: ConfigResource::Topic("orders".into()),
+        key: "segment.bytes".into(),
+        value: Some("300".into()),
+    }]);
+    rig.create(1, &[1]);
+    for _ in 0..2 {
+        rig.produce();
+        rig.disk();
+    }
+    let request = FetchRequest { min_bytes: 1 << 16, ..fetch_from_the_start() };
+    let to = ReplyTo { conn: ConnectionId(7), correlation: CorrelationId(1) };
+    rig.act(|replicas, step| replicas.fetch(step, to, &request));
+    assert!(!rig.effects.disk.iter().any(is_read), "both records are in one segment");
+    rig.produce();
+    rig.disk();
+    assert_eq!(rig.partition().log.segment_count(), 2);
+    assert!(rig.effects.disk.iter().any(is_read));
 }
 
 /// The isolation level belongs to a request, not to its session.

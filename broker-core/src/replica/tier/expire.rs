@@ -34,7 +34,7 @@ impl RemoteLog {
         for (segment, _) in lineage {
             let age_ms = wall_ms.saturating_sub(segment.max_timestamp);
             let too_old = segment.max_timestamp >= 0
-                && config.retention_ms.is_some_and(|limit| age_ms > limit);
+                && config.retention_ms.is_some_and(|limit| age_ms >= limit);
             let too_much = excess > 0 && excess >= u64::from(segment.bytes);
             if !(too_old || too_much || segment.end < log.log_start_offset()) {
                 break;

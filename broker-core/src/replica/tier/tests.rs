@@ -211,10 +211,14 @@ fn rolled_segments_are_copied_and_leave_the_disk_when_local_retention_has_passed
     tiered.task();
     assert_eq!((tiered.bases(), tiered.starts()), (vec![0, 2], (0, 0, 4)));
     tiered.retention();
-    assert_eq!(tiered.starts(), (0, 4, 4), "the active segment stays");
+    assert_eq!(tiered.starts(), (0, 4, 4), "what was the active segment is not copied yet");
     assert_eq!(tiered.rig.partition().log.epoch_at(0), 0, "epochs are of the whole log");
-    tiered.task();
-    assert_eq!(tiered.remote.len(), 2, "nothing is copied twice");
+    for _ in 0..2 {
+        tiered.task();
+        assert_eq!(tiered.bases(), [0, 2, 4], "it has expired, too (KAFKA-15047)");
+    }
+    tiered.retention();
+    assert_eq!(tiered.starts(), (0, 5, 5));
 }
 
 #[test]
@@ -258,6 +262,21 @@ fn the_whole_logs_retention_deletes_in_remote_storage() {
     assert_eq!((tiered.bases(), tiered.starts().0), (vec![2, 4], 2), "505 bytes are enough");
     let started = |e: &TraceEvent| matches!(e, TraceEvent::LogStart { offset: 2, .. });
     assert!(tiered.rig.effects.trace.iter().any(started));
+}
+
+/// As `RemoteLogRetentionHandler.isSegmentBreachedByRetentionTime`, and a millisecond before a local one.
+#[test]
+fn a_remote_segment_is_too_old_as_soon_as_it_has_the_age() {
+    let mut tiered = Tiered::new(1, &[NOTHING_LOCAL, ("retention.ms", "5000")]);
+    tiered.write(5); // at 1000 ms
+    tiered.task();
+    tiered.rig.now_ms = 5_999;
+    tiered.task();
+    assert_eq!((tiered.bases(), tiered.starts().0), (vec![0, 2], 0));
+    tiered.rig.now_ms = 6_000;
+    tiered.task();
+    assert!(tiered.remote.is_empty());
+    assert_eq!(tiered.starts().0, 4);
 }
 
 #[test]

@@ -88,11 +88,9 @@ impl Consumer {
         let mut changed = std::mem::take(&mut self.sessions[index].changed);
         let mut partitions = Vec::with_capacity(changed.len());
         if self.sessions[index].is_full() {
-            for at in 0..self.partitions.len() {
-                if self.partitions[at].session == Some(index) {
-                    self.partitions[at].sent = None;
-                    self.ask_for(at, &mut partitions);
-                }
+            for at in self.in_turn(index) {
+                self.partitions[at].sent = None;
+                self.ask_for(at, &mut partitions);
             }
             self.sessions[index].forgotten.clear();
         } else {
@@ -125,6 +123,16 @@ impl Consumer {
         cx.effects.cpu_ns += self.costs.request_ns;
         let (node, call) = (session.node, Some(Call::Fetch(index)));
         self.network.connections.send(node, Request::Fetch(Box::new(request)), call, cx);
+    }
+
+    /// Partitions that are read from a broker, those at the end whose records came last (Java's `PartitionStates`): an
+    /// answer is filled in the order of its request where the broker keeps no session.
+    fn in_turn(&self, index: usize) -> Vec<usize> {
+        let all = 0..self.partitions.len();
+        let own = all.filter(|at| self.partitions[*at].session == Some(index));
+        let mut own: Vec<_> = own.collect();
+        own.sort_by_key(|at| self.partitions[*at].taken);
+        own
     }
 
     /// Adds a partition to a request unless the session says the same already.
@@ -203,6 +211,8 @@ impl Consumer {
         state.position = last.next_offset();
         state.position_epoch = last.header.partition_leader_epoch;
         state.buffered = true;
+        self.takes += 1;
+        state.taken = self.takes;
         let records = std::mem::take(&mut part.records);
         let aborted = part.aborted.take().and_then(|list| Aborted::new(&list));
         self.chunks.push_back(Chunk { at, records, done, next: position, from, aborted });

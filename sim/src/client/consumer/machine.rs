@@ -93,6 +93,8 @@ pub struct Consumer {
     pub(super) sessions: Vec<Session>,
     /// Fetched, waiting for `poll()`.
     pub(super) chunks: VecDeque<Chunk>,
+    /// How often records were taken from an answer, by partition.
+    pub(super) takes: u64,
     /// The polling thread processes until then, ns.
     pub(super) busy_until_ns: u64,
     pub(super) coordinator: Coordinator,
@@ -148,6 +150,7 @@ impl Consumer {
             by_tp: PartitionIndex::default(),
             sessions: Vec::new(),
             chunks: VecDeque::new(),
+            takes: 0,
             busy_until_ns: 0,
             coordinator: Coordinator::Unknown { retry_ns: 0 },
             coordinator_failures: 0,

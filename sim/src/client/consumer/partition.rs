@@ -58,6 +58,8 @@ pub(crate) struct PartitionState {
     pub(crate) session: Option<usize>,
     /// What that session's broker was told last.
     pub(crate) sent: Option<FetchPartition>,
+    /// Which of the consumer's takes brought its last records.
+    pub(crate) taken: u64,
 }
 
 impl PartitionState {
@@ -80,6 +82,7 @@ impl PartitionState {
             preferred: None,
             session: None,
             sent: None,
+            taken: 0,
         }
     }
 

@@ -117,6 +117,8 @@ fn sessions_say_only_what_changed_and_survive_errors() {
         (request.session_epoch, request.partitions.len()) == (SESSION_EPOCH_INITIAL, 4)
     };
     assert!(full(before + 1) && full(before + 2));
+    let asked = mock.fetches[before + 1].2.partitions.iter().map(|of| of.tp.partition);
+    assert_eq!(asked.collect::<Vec<_>>(), [1, 2, 3, 0], "answers are filled in this order");
     assert_ne!(mock.fetches[before + 3].2.session_epoch, SESSION_EPOCH_INITIAL);
     fill(&mut mock.logs[3], 2);
     mock.run_until(4_000 * MS);
