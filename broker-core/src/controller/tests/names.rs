@@ -79,9 +79,9 @@ fn the_metadata_has_a_topic_that_nobody_makes() {
     let mut rig = Rig::with_brokers(1);
     let end = rig.solo.raft.log_end_offset();
     let said = "Creation of internal topic __cluster_metadata is prohibited.".to_owned();
-    let refused = (ErrorCode::InvalidRequest, Some(said));
-    assert_eq!(rig.create_all(&["__cluster_metadata"], false), [refused.clone()]);
-    assert_eq!(rig.create_all(&["__cluster_metadata"], true), [refused]);
+    let refused = [(ErrorCode::InvalidRequest, Some(said))];
+    assert_eq!(rig.create_all(&["__cluster_metadata"], false), refused);
+    assert_eq!(rig.create_all(&["__cluster_metadata"], true), refused);
     let twice = (ErrorCode::InvalidRequest, Some("Duplicate topic name.".to_owned()));
     assert_eq!(rig.create_all(&["__cluster_metadata", "__cluster_metadata"], false), [twice]);
     assert_eq!(rig.solo.raft.log_end_offset(), end);

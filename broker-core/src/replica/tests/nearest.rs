@@ -141,7 +141,7 @@ fn followers_answer_consumers_that_know_of_racks_up_to_their_high_watermark() {
 }
 
 #[test]
-fn a_read_goes_on_where_the_follower_leads_now() {
+fn a_read_of_a_follower_that_leads_by_now_begins_anew() {
     let mut rig = rig(2, &[1, 2]);
     let (id, _) = rig.sent_fetch();
     let records = Records::single(Arc::new(sequenced(9, 0, 0, 1)));
@@ -149,7 +149,10 @@ fn a_read_goes_on_where_the_follower_leads_now() {
     rig.disk();
     let request = question(&rig, Some("a"), 0);
     ask(&mut rig, &request);
-    // it leads now, and may go on
+    // it leads now: in an epoch that the consumer has yet to hear of
     rig.elect(1);
+    assert_eq!(read(&mut rig, records.clone()).error, ErrorCode::FencedLeaderEpoch);
+    let request = question(&rig, Some("a"), 0);
+    ask(&mut rig, &request);
     assert_eq!(read(&mut rig, records).error, ErrorCode::None);
 }
