@@ -398,13 +398,16 @@ fn members_commit_by_versions_that_know_their_epochs() {
     assert_eq!(world.commit("", -1), ErrorCode::None);
 }
 
-/// `ConsumerGroup.validateOffsetCommit`: a classic group takes what names nobody from producers.
+/// `ConsumerGroup.validateOffsetCommit`: what names nobody is taken from producers, as producers of before KIP-447 name
+/// nobody (KAFKA-18060); from others it is not.
 #[test]
-fn producers_say_for_which_member_of_the_consumer_protocol_they_commit() {
+fn producers_need_not_say_for_which_member_of_the_consumer_protocol_they_commit() {
     let mut world = World::new(&[1], 1);
     assert_eq!(world.commit_by_producer("", -1), ErrorCode::None);
     world.told(&join("x"));
-    assert_eq!(world.commit_by_producer("", -1), ErrorCode::UnknownMemberId);
+    assert_eq!(world.commit_by_producer("", -1), ErrorCode::None);
+    assert_eq!(world.commit("", -1), ErrorCode::UnknownMemberId);
+    assert_eq!(world.commit_by_producer("", 1), ErrorCode::UnknownMemberId);
     assert_eq!(world.commit_by_producer("x", 0), ErrorCode::IllegalGeneration);
     assert_eq!(world.commit_by_producer("x", 1), ErrorCode::None);
     world.told(&alive("x", -1));

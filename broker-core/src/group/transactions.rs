@@ -11,7 +11,7 @@ use crate::error::ErrorCode;
 use crate::ids::{LeaderEpoch, TopicPartition};
 use crate::metadata::MetadataImage;
 use crate::protocol::{
-    NO_GENERATION, OffsetCommitRequest, Response, TxnOffsetCommitRequest, TxnOffsetCommitResponse,
+    OffsetCommitRequest, Response, TxnOffsetCommitRequest, TxnOffsetCommitResponse,
 };
 use crate::records::{Batch, EndTxnMarker};
 use crate::replica::ReplicaManager;
@@ -43,7 +43,8 @@ impl GroupCoordinator {
         let TxnOffsetCommitRequest {
             producer, group, generation, member, instance, offsets, ..
         } = request;
-        // before KIP-447 producers could not say for which member they commit
+        // before KIP-447 producers could not say for which member they commit: that is taken whatever members the
+        // group has, in either protocol (KAFKA-18060)
         let of_member = generation >= 0 || !member.is_empty() || instance.is_some();
         let request = OffsetCommitRequest {
             group,
@@ -64,7 +65,7 @@ impl GroupCoordinator {
                 },
             )
         } else {
-            self.place_for_nobody(image, &request.group)
+            self.ready(image, &request.group).map(|partition| (partition.tp, partition.epoch))
         };
         let place = match place {
             Ok(place) => place,
@@ -79,17 +80,6 @@ impl GroupCoordinator {
             }
             Err(refused) => reply(step, to, refused.into_iter()),
         }
-    }
-
-    /// Where positions go of a producer that names no member. A group in the consumer protocol takes them only while
-    /// it has none (`ConsumerGroup.validateOffsetCommit`).
-    fn place_for_nobody(&mut self, image: &MetadataImage, group: &str) -> Result<Place, ErrorCode> {
-        let partition = self.ready(image, group)?;
-        let known = partition.groups.get(group);
-        if let Some(members) = known.and_then(|known| known.roster.consumer()) {
-            members.check_commit("", NO_GENERATION, true)?;
-        }
-        Ok((partition.tp, partition.epoch))
     }
 
     /// In which epoch this broker coordinates groups in a partition that a transaction's marker is for; `None`: it

@@ -33,6 +33,8 @@ pub struct ConsumerGroupView<'a> {
     pub hash_of_topics: i64,
     /// Topics that members read, as far as they exist, with the number of partitions.
     pub topics: BTreeMap<&'a str, (TopicId, i32)>,
+    /// A partition that counts as free and that a member has, or as that of somebody who does not have it.
+    pub misowned: Option<TopicPartition>,
     /// Members.
     pub members: Vec<ConsumerMemberView<'a>>,
 }
@@ -42,6 +44,8 @@ pub struct ConsumerGroupView<'a> {
 pub struct ConsumerMemberView<'a> {
     /// Member id.
     pub id: &'a Arc<str>,
+    /// `group.instance.id`
+    pub instance: Option<&'a Arc<str>>,
     /// Topics that it names.
     pub topics: &'a BTreeSet<Arc<str>>,
     /// A regular expression for others.

@@ -168,7 +168,7 @@ pub(super) fn emptied_groups(plan: &Plan) -> BTreeSet<String> {
     plan.events.iter().filter_map(group).collect()
 }
 
-/// Groups that get positions from an administrator.
+/// Groups that get positions from transactions, and from an administrator or members, too.
 pub(super) fn given_positions(plan: &Plan) -> BTreeSet<String> {
     let group = |event: &EventPlan| match &event.action {
         Action::Admin { operation: Operation::CommitPositions { group, .. } } => {
@@ -177,6 +177,7 @@ pub(super) fn given_positions(plan: &Plan) -> BTreeSet<String> {
         _ => None,
     };
     let groups = plan.events.iter().filter_map(group);
+    let groups = groups.chain(plan.consumers.iter().map(|of| of.group.clone()));
     groups.filter(|group| group.starts_with(TransactionStep::GROUPS)).collect()
 }
 

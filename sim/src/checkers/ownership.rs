@@ -192,6 +192,11 @@ impl Ownership {
         self.revived.insert(group);
     }
 
+    /// Whether a group has had such a member.
+    pub(super) fn has_revived(&self, group: usize) -> bool {
+        self.revived.contains(&group)
+    }
+
     fn tell(&mut self, group: usize, generation: i32, member: &Arc<str>) {
         let told = self.told.entry(group).or_default();
         if told.generation < generation {
@@ -233,7 +238,7 @@ impl Ownership {
             ledger.checked(Check::Ownership, 1);
             let now_ns = ledger.now_ns;
             let is_over = now_ns >= holder.until_ns || holder.may_follow(epoch, asked_ns);
-            let is_in_doubt = group.is_in_doubt || self.revived.contains(&group.index);
+            let is_in_doubt = group.is_in_doubt || self.has_revived(group.index);
             if holder.member == *member || is_in_doubt || is_over {
                 continue;
             }

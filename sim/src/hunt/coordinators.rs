@@ -3,8 +3,9 @@
 //! transaction has on its way, or move while their coordinator asks about the transaction, a transaction ends while its
 //! coordinator's log takes nothing, transactions go to another broker and come back, topics that members' regular
 //! expressions match come, grow and go, or are replaced, and so does a topic in which a group with members has a
-//! position. A broker that has lost power reads groups again while transactions end. And somebody asks which groups
-//! there are while they move. Draws come from streams of their own, so that the other seeds stay as they are.
+//! position. A broker that has lost power reads groups again while transactions end, or while their log is cleaned. And
+//! somebody asks which groups there are while they move. Draws come from streams of their own, so that the other seeds
+//! stay as they are.
 
 use super::adding::{
     OFFSETS_TOPIC, Window, add, asks, brokers, lasting, positions, reassigns, reassigns_each,
@@ -42,6 +43,10 @@ pub(super) fn storm(plan: &mut Plan) {
         // of one segment all is read at once
         plan.cluster.config.insert(OFFSETS_SEGMENT.to_owned(), "2000".to_owned());
     }
+    let cleaned = read_while_cleaned(plan, window);
+    if add(plan, window.1, cleaned) {
+        clean_groups(plan);
+    }
     for events in [
         moved_while_joining(plan, window),
         asked_while_written(plan, window),
@@ -54,6 +59,17 @@ pub(super) fn storm(plan: &mut Plan) {
         moved_while_asking(plan, window),
     ] {
         add(plan, window.1, events);
+    }
+}
+
+/// The log of groups has small segments, and is cleaned all the time.
+fn clean_groups(plan: &mut Plan) {
+    let server = &mut plan.cluster.config;
+    server.insert(OFFSETS_SEGMENT.to_owned(), "2000".to_owned());
+    for (key, value) in
+        [("log.cleaner.backoff.ms", "100"), ("log.cleaner.min.cleanable.ratio", "0.01")]
+    {
+        server.entry(key.to_owned()).or_insert_with(|| value.to_owned());
     }
 }
 
@@ -181,6 +197,33 @@ fn read_while_ended(plan: &Plan, (_, to_ns): Window) -> Vec<EventPlan> {
     if topics_with_positions(plan).is_empty() || !dice.percent(80) {
         return Vec::new();
     }
+    read_again(plan, &mut dice, to_ns)
+}
+
+/// Groups in the consumer protocol are read so while their log is cleaned: what is read in one part may have been
+/// replaced in the next one (KAFKA-19862). Before that members begin anew, and what they had goes from one to the other.
+fn read_while_cleaned(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
+    let mut dice = Dice::new(plan.seed, "groups read while cleaned");
+    let is_remote =
+        |group: &&ConsumerPlan| group.membership.is_some_and(|of| of.assignor.is_remote());
+    let groups: Vec<&ConsumerPlan> = plan.consumers.iter().filter(is_remote).collect();
+    if groups.is_empty() || !dice.percent(60) {
+        return Vec::new();
+    }
+    let mut events = read_again(plan, &mut dice, to_ns);
+    let Some(back_ns) = events.first().map(|slow| slow.at_ns) else { return events };
+    for _ in 0..dice.between(2, 4) {
+        let client = dice.pick(&groups).group.clone();
+        let before = dice.between(0, 5_000) * MS;
+        let at_ns = back_ns.saturating_sub(before).max(from_ns);
+        let action = Action::ClientCrash { client };
+        events.push(lasting(at_ns, dice.between(50, 400) * MS, action));
+    }
+    events
+}
+
+/// What has a broker read groups again: the first of these events has its volume slow as it is back.
+fn read_again(plan: &Plan, dice: &mut Dice, to_ns: u64) -> Vec<EventPlan> {
     let (brokers, (partitions, replicas)) = (brokers(plan), positions(plan));
     let timing = Timing::of(plan);
     let starts_ns = timing.host_boot_ns + timing.process_start_ns + dice.around(500 * MS);
@@ -439,6 +482,7 @@ mod tests {
             moved_back,
             moved_while_asking,
             read_while_ended,
+            read_while_cleaned,
             |plan, _| listed(plan),
         ]);
     }

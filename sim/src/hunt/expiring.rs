@@ -1,9 +1,13 @@
 //! Positions that are old by the clocks of brokers, which are put forward while members of a group are away: those
 //! of a group with members are kept all the same, whichever protocol they speak, and those of one in the classic protocol
 //! that has just lost its last member, too. Or nobody has been there for a while, and somebody comes back while the group
-//! is being removed. Draws come from streams of their own, so that the other seeds stay as they are.
+//! is being removed; or nobody is ever there, and transactions are about to give the group other positions. Draws come
+//! from streams of their own, so that the other seeds stay as they are.
 
-use super::adding::{TRIES, add, brokers, drawn_whole, is_classic, lasting, slow_brokers, window};
+use super::adding::{
+    TRIES, add, brokers, drawn_whole, is_classic, lasting, slow_brokers, topics_with_positions,
+    window,
+};
 use super::dice::Dice;
 use super::timing::config_ms;
 use stormglass_scenarios::plan::{Action, ConsumerPlan, EventPlan, Plan};
@@ -58,6 +62,29 @@ pub(super) fn storm_of_heartbeats(plan: &mut Plan) {
         if group.count > 1 && dice.percent(40) {
             let action = Action::ClientPause { client: group.group, instance: Some(0) };
             events.push(lasting(at_ns, session + for_ns, action));
+        }
+        add(plan, to_ns, events);
+    }
+}
+
+/// Has positions grow old at once that transactions have given groups, while others are open that say something of
+/// them: those stay until these end (KAFKA-14505).
+pub(super) fn storm_of_transactions(plan: &mut Plan) {
+    let mut dice = Dice::new(plan.seed, "old positions of transactions");
+    let is_drawn = dice.percent(25);
+    if topics_with_positions(plan).is_empty() || forgets_producers(plan) || !is_drawn {
+        return;
+    }
+    expire(plan, "100");
+    let (from_ns, to_ns) = window(plan);
+    let from_ns = (from_ns + 2_000 * MS).min(to_ns);
+    for _ in 0..dice.between(2, 5) {
+        let (at_ns, for_ns) = (dice.between(from_ns, to_ns), dice.between(500, 2_000) * MS);
+        let mut events: Vec<EventPlan> = all_ahead(&brokers(plan), at_ns, for_ns).collect();
+        if dice.percent(40) {
+            // markers come late: what has been decided is open for as long
+            let slow_ns = at_ns.saturating_sub(dice.between(200, 800) * MS);
+            events.push(lasting(slow_ns, for_ns, slow_brokers(dice.pick(&[80, 200]) * MS)));
         }
         add(plan, to_ns, events);
     }
@@ -190,5 +217,19 @@ mod tests {
             seeds += i32::from(has_some && grows_old);
         }
         assert!((10..100).contains(&seeds), "{seeds}");
+    }
+
+    #[test]
+    fn some_seeds_have_positions_of_transactions_that_are_old() {
+        let base = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
+        let mut seeds = 0;
+        for mut plan in (1..600).map(|seed| swarm(&base, seed)) {
+            plan.events.clear();
+            storm_of_transactions(&mut plan);
+            let has_some = !topics_with_positions(&plan).is_empty();
+            assert!(plan.events.is_empty() || has_some && !forgets_producers(&plan));
+            seeds += i32::from(!plan.events.is_empty());
+        }
+        assert!((5..60).contains(&seeds), "{seeds}");
     }
 }

@@ -1,8 +1,9 @@
 //! Members of groups that keep the others waiting: some rebalances last longer than sessions, or than members are
 //! given to join, some members stand still until the others have gone on without them, some heartbeats come after the
 //! ones that were sent when nobody had answered them, or when who has sent them is back as another member, and some
-//! members get an id and never join by it. Some groups have no room for more members than they have, and some read a
-//! topic that grows. Draws come from streams of their own, so that the other seeds stay as they are.
+//! members get an id and never join by it. Some groups have no room for more members than they have, or not for all of
+//! them, and some read a topic that grows. Draws come from streams of their own, so that the other seeds stay as they
+//! are.
 
 use super::adding::{TRIES, Window, add, asks, drawn_whole, is_classic, lasting, window};
 use super::dice::Dice;
@@ -93,7 +94,7 @@ fn grown(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
 }
 
 /// In some storms groups in the consumer protocol have room for the members that they have, and not for one more: who
-/// begins anew may have to wait until its former self is given up.
+/// begins anew may have to wait until its former self is given up. In others those in the classic protocol have.
 pub(super) fn draw_sizes(plan: &mut Plan) {
     let mut dice = Dice::new(plan.seed, "group sizes");
     let of_members = plan.consumers.iter().filter(|group| group.membership.is_some());
@@ -101,6 +102,27 @@ pub(super) fn draw_sizes(plan: &mut Plan) {
     if let Some(largest) = largest.filter(|_| dice.percent(20)) {
         plan.cluster.config.insert("group.consumer.max.size".to_owned(), largest.to_string());
     }
+    draw_classic_sizes(plan);
+}
+
+/// The same of the classic protocol, where some groups may even have one more than there is room for: it gets in when
+/// another one is away. Members with names of their own may lose their places in a full group (KIP-389): there are none.
+fn draw_classic_sizes(plan: &mut Plan) {
+    let mut dice = Dice::new(plan.seed, "classic group sizes");
+    let (is_drawn, is_short) = (dice.percent(40), dice.percent(60));
+    let speaks_classic = |group: &&ConsumerPlan| {
+        group.membership.is_some_and(|of| {
+            !of.assignor.is_remote() || of.restarts_as.is_some_and(|next| !next.is_remote())
+        })
+    };
+    let groups: Vec<&ConsumerPlan> = plan.consumers.iter().filter(speaks_classic).collect();
+    let is_static = |group: &&ConsumerPlan| group.membership.is_some_and(|of| of.static_members);
+    let largest = groups.iter().map(|group| group.count).max();
+    let Some(largest) = largest.filter(|_| is_drawn && !groups.iter().any(is_static)) else {
+        return;
+    };
+    let room = largest.saturating_sub(u32::from(is_short)).max(1);
+    plan.cluster.config.insert("group.max.size".to_owned(), room.to_string());
 }
 
 fn set(group: &mut ConsumerPlan, key: &str, value: u64) {
@@ -341,10 +363,18 @@ mod tests {
         let base = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
         let (mut slow, mut late, mut still, mut full) = ([0; 2], 0, 0, 0);
         let (mut grow, mut unused, mut stops, mut named) = (0, 0, 0, 0);
+        let mut packed = [0; 2];
         for seed in 1..600 {
             let plan = swarm(&base, seed);
             assert_in_time(&plan);
             full += i32::from(plan.cluster.config.contains_key("group.consumer.max.size"));
+            if let Some(room) = plan.cluster.config.get("group.max.size") {
+                let room: u32 = room.parse().unwrap();
+                let is_short = plan.consumers.iter().any(|group| {
+                    group.count > room && group.membership.is_some() && is_dynamic(group)
+                });
+                packed[usize::from(is_short)] += 1;
+            }
             grow += i32::from(!grown(&plan, window(&plan)).is_empty());
             for group in &plan.consumers {
                 let events = unused_ids(&mut Dice::new(seed, "test"), group, 0);
@@ -387,6 +417,7 @@ mod tests {
         assert!((5..100).contains(&grow) && (10..250).contains(&unused), "{grow} {unused}");
         assert!((4..60).contains(&stops), "{stops}");
         assert!((10..200).contains(&named), "{named}");
+        assert!(packed.iter().all(|seeds| (3..100).contains(seeds)), "{packed:?}");
     }
 
     #[test]

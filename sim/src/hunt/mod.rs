@@ -19,6 +19,7 @@ mod members;
 mod names;
 mod one_broker;
 mod operations;
+mod positioned;
 mod quotas;
 mod rarely;
 mod remote;

@@ -13,6 +13,7 @@ use super::late;
 use super::members;
 use super::one_broker;
 use super::operations;
+use super::positioned;
 use super::rarely;
 use super::remote;
 use super::stalls;
@@ -55,6 +56,7 @@ pub fn swarm(base: &Plan, seed: u64) -> Plan {
         transactions::draw_protocols(&mut plan);
         subscriptions::draw(&mut plan);
         transactions::draw_migrations(&mut plan);
+        positioned::draw(&mut plan);
         members::draw(&mut plan);
         members::draw_grown(&mut plan);
     }
@@ -83,9 +85,12 @@ pub fn swarm(base: &Plan, seed: u64) -> Plan {
         subscriptions::look_ahead(&mut plan);
         coordinators::list(&mut plan);
         expiring::storm_of_heartbeats(&mut plan);
+        expiring::storm_of_transactions(&mut plan);
         strangers::storm(&mut plan);
         absent::storm(&mut plan);
         unheard::storm(&mut plan);
+        positioned::storm(&mut plan);
+        positioned::spare(&mut plan);
         drop_administrator(&mut plan);
     }
     plan

@@ -138,7 +138,7 @@ pub(super) fn draw_protocols(plan: &mut Plan) {
 }
 
 /// Lets brokers have groups of the consumer protocol.
-fn allow_heartbeats(dice: &mut Dice, plan: &mut Plan) {
+pub(super) fn allow_heartbeats(dice: &mut Dice, plan: &mut Plan) {
     let session_ms = dice.pick(&[1_500, 3_000, 6_000]);
     for (key, value) in [
         ("group.consumer.session.timeout.ms", session_ms),

@@ -55,6 +55,11 @@ impl Current {
     pub(super) fn is_reconciled_to(&self, assignment_epoch: i32) -> bool {
         self.state == MemberState::Stable && self.epoch == assignment_epoch
     }
+
+    /// Whether it has a partition, be it to give it up.
+    fn has(&self, tp: &TopicPartition) -> bool {
+        self.assigned.contains(tp) || self.revoking.contains(tp)
+    }
 }
 
 /// A member.
@@ -207,6 +212,19 @@ impl State {
         }
     }
 
+    /// A partition that counts as free and that a member has, or as that of somebody who does not have it, for
+    /// checkers.
+    pub(super) fn misowned(&self) -> Option<TopicPartition> {
+        let has = |id: &Arc<str>, tp: &TopicPartition| {
+            self.members.get(id).is_some_and(|member| member.current.has(tp))
+        };
+        let mut owners = self.owners.iter();
+        let members = self.members.values().map(|member| &member.current);
+        let mut had = members.flat_map(|current| current.assigned.iter().chain(&current.revoking));
+        let stale = owners.find(|(tp, id)| !has(id, tp)).map(|(tp, _)| *tp);
+        stale.or_else(|| had.find(|tp| !self.owners.contains_key(tp)).copied())
+    }
+
     /// State of the group.
     pub(super) fn group_state(&self) -> ConsumerGroupState {
         let mut members = self.members.values();
@@ -249,6 +267,7 @@ impl State {
             let target = self.targets.get(id).into_iter().flat_map(|target| target.iter());
             ConsumerMemberView {
                 id,
+                instance: subscription.instance.as_ref(),
                 topics: &subscription.topics,
                 regex: subscription.regex.as_deref(),
                 assignor: subscription.assignor.as_deref(),
@@ -265,6 +284,7 @@ impl State {
             hash: self.metadata_hash,
             hash_of_topics: metadata_hash(self, image),
             topics: topics.map(|(name, topic)| (name, (topic.id, size(topic)))).collect(),
+            misowned: self.misowned(),
             members: self.members.iter().map(member).collect(),
         }
     }

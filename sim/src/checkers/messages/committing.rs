@@ -1,12 +1,15 @@
 //! Who may commit positions, as its coordinator decides it when it is asked (Kafka's `validateOffsetCommit`): a member
 //! in its generation or epoch, also while others join, so that it can say how far it has read before it gives anything
 //! up; not while its group waits for an assignment; and who is no member, only while the group has none, as a tool would
-//! move the positions under the members' feet.
+//! move the positions under the members' feet. Producers need not name a member, as those of before KIP-447 cannot:
+//! within a transaction what names nobody is taken whatever members there are, in either protocol (KAFKA-18060).
 
 use super::{Says, classic};
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::error::ErrorCode;
-use stormglass_broker_core::protocol::{GroupState, OffsetCommitRequest, Request, Response};
+use stormglass_broker_core::protocol::{
+    GroupState, OffsetCommitRequest, Request, Response, TxnOffsetCommitRequest,
+};
 
 /// What who commits is to hear, as a node begins to work on that. `None`: it is not who it says, or its group has no
 /// members.
@@ -60,6 +63,46 @@ pub(super) fn answer(
     });
 }
 
+/// The coordinator answers a producer, which may have named nobody.
+pub(super) fn answer_to_producer(
+    says: &mut Says<'_>,
+    node: i32,
+    (asked, answer): (&Request, &Response),
+) {
+    let (Request::TxnOffsetCommit(asked), Response::TxnOffsetCommit(answer)) = (asked, answer)
+    else {
+        return;
+    };
+    if !names_nobody(asked) {
+        return;
+    }
+    let wrong = answer.partitions.iter().find(|(_, told)| is_of_members(*told));
+    says.rule(wrong.is_none(), &|| {
+        format!(
+            "coordinator {node} answers a producer that commits positions and names no member with {wrong:?}: \
+             {asked:?}"
+        )
+    });
+}
+
+/// Whether a producer names neither a member nor a generation.
+fn names_nobody(asked: &TxnOffsetCommitRequest) -> bool {
+    let TxnOffsetCommitRequest { generation, member, instance, .. } = asked;
+    *generation < 0 && member.is_empty() && instance.is_none()
+}
+
+/// Whether only who names a member may hear this.
+fn is_of_members(told: ErrorCode) -> bool {
+    matches!(
+        told,
+        ErrorCode::FencedInstanceId
+            | ErrorCode::IllegalGeneration
+            | ErrorCode::RebalanceInProgress
+            | ErrorCode::StaleMemberEpoch
+            | ErrorCode::UnknownMemberId
+    )
+}
+
 /// Whether who commits hears what it is to hear, or nothing of its group: of a partition that there is not, or of the
 /// log.
 fn is_heard(due: ErrorCode, told: ErrorCode) -> bool {
@@ -73,7 +116,9 @@ mod tests {
     use super::*;
     use crate::recorder::testing::tp;
     use std::sync::Arc;
-    use stormglass_broker_core::protocol::OffsetCommitResponse;
+    use stormglass_broker_core::protocol::{
+        OffsetCommitResponse, ProducerIdAndEpoch, TransactionRules, TxnOffsetCommitResponse,
+    };
 
     /// How many rules an answer breaks that has this for the second of two partitions, the first of which is not there.
     fn broken(due: ErrorCode, told: ErrorCode) -> usize {
@@ -118,5 +163,32 @@ mod tests {
         let unknown = ErrorCode::UnknownMemberId;
         assert_eq!((broken(unknown, unknown), broken(unknown, ErrorCode::None)), (0, 1));
         assert_eq!(broken(unknown, ErrorCode::CoordinatorLoadInProgress), 0);
+    }
+
+    /// How many rules an answer breaks to a producer that names a member in a generation.
+    fn broken_by_producer((member, generation): (&str, i32), told: ErrorCode) -> usize {
+        let asked = Request::TxnOffsetCommit(Box::new(TxnOffsetCommitRequest {
+            transactional_id: "t".into(),
+            rules: TransactionRules::Added,
+            producer: ProducerIdAndEpoch { id: 7, epoch: 0 },
+            group: "g".into(),
+            generation,
+            member: member.into(),
+            instance: None,
+            offsets: Vec::new(),
+        }));
+        let told = TxnOffsetCommitResponse { partitions: vec![(tp(0), told)] };
+        let told = Response::TxnOffsetCommit(told);
+        broken_by(|says| answer_to_producer(says, 1, (&asked, &told)))
+    }
+
+    #[test]
+    fn producers_need_not_name_a_member() {
+        let (unknown, stale) = (ErrorCode::UnknownMemberId, ErrorCode::IllegalGeneration);
+        let told = |error| broken_by_producer(("", -1), error);
+        assert_eq!((told(ErrorCode::None), told(unknown), told(stale)), (0, 1, 1));
+        assert_eq!(told(ErrorCode::InvalidTxnState), 0, "that is of its transaction");
+        assert_eq!(broken_by_producer(("a", 3), unknown), 0, "it has named one");
+        assert_eq!(broken_by_producer(("", 3), stale), 0, "a generation is somebody's");
     }
 }

@@ -1,7 +1,8 @@
 //! A member in the classic protocol that has joined hears of its generation as it is: which protocol it goes by, and who
 //! leads. The leader hears of all members, or else some of them would be assigned nothing, and nobody else hears of any.
 //! From then on, the coordinator owes it nothing, and it is no new member any more. Whoever leads a generation that
-//! begins has joined it, and hears so with the others.
+//! begins has joined it, and hears so with the others. No generation has more members that have joined it than a group
+//! may have (KIP-389), be it by ids that were given out before (KIP-394; KAFKA-9885).
 
 use super::{Says, Speaker, sync_times};
 use crate::checkers::suite::Checkers;
@@ -56,6 +57,13 @@ pub(super) fn answer(says: &mut Says<'_>, by: Speaker<'_>, asked: &Request, answ
     if !answer.error.is_ok() {
         return;
     }
+    let limit = by.broker.properties().map_or(i32::MAX, |of| of.group_max_size);
+    says.rule(has_room(answer, limit), &|| {
+        format!(
+            "coordinator {} lets more members into {} than {limit}, which it may have: {answer:?}",
+            by.node, asked.group
+        )
+    });
     let group = by.broker.classic_group(&asked.group);
     let Some(group) = group.filter(|of| is_in(of, answer)) else {
         return; // more has happened
@@ -77,6 +85,13 @@ pub(super) fn answer(says: &mut Says<'_>, by: Speaker<'_>, asked: &Request, answ
             by.node, answer.member, asked.group
         )
     });
+}
+
+/// Whether a leader hears of no more members than there may be. Static ones keep their places without joining, and are
+/// more than that together with those who have joined meanwhile (KIP-345; Kafka's `acceptJoiningMember`).
+fn has_room(answer: &JoinGroupResponse, limit: i32) -> bool {
+    let joined = answer.members.iter().filter(|member| member.instance.is_none()).count();
+    usize::try_from(limit).is_ok_and(|limit| joined <= limit)
 }
 
 /// Whether a group is in the generation that a member hears of.
@@ -213,6 +228,17 @@ mod tests {
         let refused = (ErrorCode::UnknownMemberId, -1);
         assert_eq!(broken(&[reply("a", ok), reply("b", refused)]), 1);
         assert_eq!(broken(&[reply("b", (ErrorCode::None, 5)), reply("a", ok)]), 1, "of the next");
+    }
+
+    /// KIP-389.
+    #[test]
+    fn a_generation_has_no_more_members_than_there_may_be() {
+        let mut answer = told("a", &["a", "b", "c"]);
+        let has_room_for = |answer: &JoinGroupResponse| [2, 3].map(|limit| has_room(answer, limit));
+        assert_eq!(has_room_for(&answer), [false, true]);
+        answer.members[1].instance = Some("n".into());
+        assert_eq!(has_room_for(&answer), [true; 2], "one may have kept its place");
+        assert_eq!(has_room_for(&told("b", &[])), [true; 2], "it does not lead");
     }
 
     #[test]

@@ -105,5 +105,6 @@ impl Noted {
         classic::answer(says, by, asked, answer);
         joined::answer(says, by, asked, answer);
         committed::answer(says, by, asked, answer);
+        committing::answer_to_producer(says, by.node, (asked, answer));
     }
 }

@@ -1,11 +1,13 @@
 //! A coordinator that looks for positions which nobody uses any more lets none of a group go that has members, whichever
 //! protocol those speak, and however long ago they have committed: partitions may be quiet for longer than
-//! `offsets.retention.minutes` (KIP-211, KAFKA-4682). What it writes as it looks is looked at.
+//! `offsets.retention.minutes` (KIP-211, KAFKA-4682). Nor does it let one go of which an open transaction says
+//! something: what is deleted takes that with it, and the transaction's position would be lost as it commits (Kafka's
+//! `OffsetMetadataManager.cleanupExpiredOffsets`, KAFKA-14505). What it writes as it looks is looked at.
 
 use super::metadata::says;
 use super::positions::deleted_positions;
 use crate::checkers::suite::{Checkers, OFFSETS_TOPIC};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::inspect::PositionKey;
@@ -23,13 +25,15 @@ struct Look {
     at_ns: u64,
     /// Groups that have members then.
     used: BTreeSet<Arc<str>>,
+    /// Positions that open transactions say something of then.
+    open: BTreeSet<PositionKey>,
 }
 
 impl Expired {
     /// A node's timer rings.
     pub(super) fn rings(&mut self, at_ns: u64, (node, broker): (i32, &Broker), key: TimerKey) {
         let is_look = key == TimerKey::GroupExpiry;
-        self.0 = is_look.then(|| Look { node, at_ns, used: used(broker) });
+        self.0 = is_look.then(|| Look { node, at_ns, used: used(broker), open: open(broker) });
     }
 
     /// Some node takes something else.
@@ -37,11 +41,11 @@ impl Expired {
         self.0 = None;
     }
 
-    /// A position of a group with members, of those that a node lets go as it looks.
+    /// A position that is in use, of those that a node lets go as it looks.
     fn lost(&self, (node, now_ns): (i32, u64), records: &Records) -> Option<PositionKey> {
         let look = self.0.as_ref().filter(|look| (look.node, look.at_ns) == (node, now_ns))?;
         let mut gone = deleted_positions(records.batches().iter().map(Arc::as_ref));
-        gone.find(|(group, ..)| look.used.contains(group))
+        gone.find(|key| look.used.contains(&key.0) || look.open.contains(key))
     }
 }
 
@@ -50,6 +54,13 @@ fn used(broker: &Broker) -> BTreeSet<Arc<str>> {
     let classic = broker.classic_groups().filter(|of| !of.members.is_empty()).map(|of| of.group);
     let consumer = broker.consumer_groups().filter(|of| !of.members.is_empty()).map(|of| of.group);
     classic.chain(consumer).cloned().collect()
+}
+
+/// Positions that open transactions say something of, in all that a node coordinates.
+fn open(broker: &Broker) -> BTreeSet<PositionKey> {
+    let coordinated = broker.coordinated().into_iter();
+    let open = coordinated.flat_map(|at| broker.open_positions(at.partition).into_values());
+    open.flat_map(BTreeMap::into_keys).collect()
 }
 
 impl Checkers {
@@ -61,8 +72,8 @@ impl Checkers {
         let lost = self.expired.lost((node, self.ledger.now_ns), records);
         says(&mut self.ledger, OFFSETS_TOPIC, lost.is_none(), &|| {
             format!(
-                "coordinator {node} has looked for positions that nobody uses, and lets one of a group with members \
-                 go: {lost:?}"
+                "coordinator {node} has looked for positions that nobody uses, and lets one of a group with members, \
+                 or of an open transaction, go: {lost:?}"
             )
         });
     }
@@ -90,7 +101,8 @@ mod tests {
     }
 
     fn look(node: i32, at_ns: u64, used: &[&str]) -> Option<Look> {
-        Some(Look { node, at_ns, used: used.iter().map(|group| Arc::from(*group)).collect() })
+        let used = used.iter().map(|group| Arc::from(*group)).collect();
+        Some(Look { node, at_ns, used, open: BTreeSet::new() })
     }
 
     #[test]
@@ -100,6 +112,18 @@ mod tests {
         assert_eq!(lost(look(1, 5, &["other"]), &mut gone()), None, "they have no members");
         let mut committed = [record("used", Some(&[0; 14]))];
         assert_eq!(lost(look(1, 5, &["used"]), &mut committed), None, "it is not gone");
+    }
+
+    #[test]
+    fn positions_of_open_transactions_stay() {
+        let of = |topic: &str| {
+            let open = BTreeSet::from([(Arc::from("empty"), Arc::from(topic), 0)]);
+            look(1, 5, &[]).map(|look| Look { open, ..look })
+        };
+        let gone = || [record("empty", None)];
+        assert_eq!(lost(of("t"), &mut gone()).as_deref(), Some("empty"));
+        assert_eq!(lost(of("other"), &mut gone()), None, "it says something of another one");
+        assert_eq!(lost(of("t"), &mut [record("empty", Some(&[0; 14]))]), None, "it is not gone");
     }
 
     #[test]

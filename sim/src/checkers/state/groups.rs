@@ -12,17 +12,19 @@ use stormglass_broker_core::ids::{LeaderEpoch, Offset, TopicId, TopicPartition};
 use stormglass_broker_core::inspect::{ConsumerGroupView, ConsumerMemberView, ReplicaView};
 use stormglass_broker_core::metadata::MetadataImage;
 
-/// Looks at all groups that a node coordinates.
+/// Looks at all groups that a node coordinates. `is_revived`: whether a group may have a member again which had left.
 pub(super) fn look(
     (ledger, partitions): (&mut Ledger, &[Partition]),
     unaware: &mut Unaware,
-    view: &NodeView<'_>,
-    moment: Moment,
+    (view, moment): (&NodeView<'_>, Moment),
+    is_revived: impl Fn(&str) -> bool,
 ) {
     let Some(image) = view.broker.metadata() else { return };
     let now_ns = ledger.now_ns;
     for group in view.broker.consumer_groups() {
         let flaw = misgiven(&group, image, (partitions, now_ns));
+        let flaw =
+            flaw.or_else(|| misowned(&group, (partitions, now_ns), || is_revived(group.group)));
         let unknown = unknown(&group, image);
         let place = (view.node, group.epoch, Arc::clone(group.group));
         let is_late = unaware.is_late(place, unknown.as_deref(), now_ns);
@@ -88,9 +90,29 @@ fn misgiven(
     stranger(group, image)
         .or_else(|| vanished(group).filter(|_| is_sure()))
         .or_else(|| unowned(group, has_left, had_others))
-        .or_else(|| uneven(group).filter(|_| is_sure() && !had_others()))
+        .or_else(|| {
+            uneven(group).or_else(|| unranged(group)).filter(|_| is_sure() && !had_others())
+        })
         .or_else(|| unsettled(group).or_else(|| shared(group, has_had)).filter(|_| is_sure()))
         .filter(|_| !may_be_torn(partitions, group.group))
+}
+
+/// A partition that is given away as if nobody had it, while a member reads it, or that nobody is ever given, as it
+/// counts as that of a member which does not have it (KAFKA-19862). Members that have left, and are back for a while, are
+/// known to have what is another's, and leave that to nobody.
+fn misowned(
+    group: &ConsumerGroupView<'_>,
+    (partitions, now_ns): (&[Partition], u64),
+    is_revived: impl Fn() -> bool,
+) -> Option<String> {
+    let tp = group.misowned?;
+    let has_left =
+        |member: &ConsumerMemberView<'_>| may_be_back(partitions, now_ns, (group.group, member.id));
+    let is_excused = is_revived()
+        || group.members.iter().any(has_left)
+        || may_have_had_others(partitions, group)
+        || may_be_torn(partitions, group.group);
+    (!is_excused).then(|| format!("{tp:?} counts as another's than it is: {:?}", group.members))
 }
 
 /// Whether something holds of the keys of a log in which coordinators keep groups.
@@ -285,6 +307,36 @@ fn uneven(group: &ConsumerGroupView<'_>) -> Option<String> {
     })
 }
 
+/// A topic whose partitions are not shared out in ranges, where all ask for `range`: as many for one as for the other,
+/// or one more for the first ones, static members before others, by their names, so that topics of the same size with
+/// the same readers are read together (Kafka's `RangeAssignor`; KAFKA-16944).
+fn unranged(group: &ConsumerGroupView<'_>) -> Option<String> {
+    let members = &group.members;
+    let is_due = group.knows_topics && has_shared_out(group);
+    if !is_due || members.iter().any(|of| of.assignor != Some("range")) {
+        return None; // of a topic that has come, not everybody who subscribes by an expression may know yet
+    }
+    let mut order: Vec<&ConsumerMemberView<'_>> = members.iter().collect();
+    order.sort_by_key(|member| (member.instance.is_none(), member.instance, member.id));
+    group.topics.iter().find_map(|(name, (id, count))| {
+        let readers: Vec<_> = order.iter().filter(|member| reads(member, name)).collect();
+        let (total, all) = (usize::try_from(*count).unwrap_or(0), readers.len().max(1));
+        let mut first = 0;
+        let other = readers.into_iter().enumerate().find(|(index, member)| {
+            let next = first + total / all + usize::from(*index < total % all);
+            let is_in = |partition: i32| {
+                usize::try_from(partition).is_ok_and(|at| (first..next).contains(&at))
+            };
+            let of = member.target.iter().filter(|tp| tp.topic == *id);
+            let (has, is_range) = (of.clone().count(), of.clone().all(|tp| is_in(tp.partition)));
+            let is_other = has != next - first || !is_range;
+            first = next;
+            is_other
+        })?;
+        Some(format!("{} is to have no range of {name}: {members:?}", other.1.id))
+    })
+}
+
 /// A member that has reached its target, and has something else.
 fn unsettled(group: &ConsumerGroupView<'_>) -> Option<String> {
     let as_set = |of: &[TopicPartition]| of.iter().copied().collect::<BTreeSet<_>>();
@@ -372,6 +424,7 @@ mod tests {
         let (id, topics): (Arc<str>, _) = ("m".into(), BTreeSet::from([Arc::from("t")]));
         let member = |target: &&[i32]| ConsumerMemberView {
             id: &id,
+            instance: None,
             topics: &topics,
             regex: None,
             assignor: Some("uniform"),
@@ -387,6 +440,7 @@ mod tests {
             hash,
             hash_of_topics: 1,
             topics: BTreeMap::from([("t", (TOPIC, 3))]),
+            misowned: None,
             members: targets.iter().map(member).collect(),
         })
     }
@@ -489,6 +543,7 @@ mod tests {
             let some = |of: &[i32]| of.iter().map(|at| TopicPartition::new(TOPIC, *at)).collect();
             let member = |owned: &&[i32]| ConsumerMemberView {
                 id: &id,
+                instance: None,
                 topics: &topics,
                 regex: None,
                 assignor: None,
@@ -507,6 +562,7 @@ mod tests {
                 hash: 1,
                 hash_of_topics: 1,
                 topics,
+                misowned: None,
                 members,
             })
         };
@@ -526,6 +582,7 @@ mod tests {
             let some = |of: &[i32]| of.iter().map(|at| TopicPartition::new(TOPIC, *at)).collect();
             let member = |(id, owned): (_, &[i32])| ConsumerMemberView {
                 id,
+                instance: None,
                 topics: &topics,
                 regex: None,
                 assignor: None,
@@ -543,6 +600,7 @@ mod tests {
                 hash: 1,
                 hash_of_topics: 1,
                 topics,
+                misowned: None,
                 members,
             };
             misgiven(&group, &image, (&[log], 0)).is_some()
@@ -584,10 +642,86 @@ mod tests {
     }
 
     #[test]
+    fn a_partition_is_its_readers_unless_one_that_had_left_is_back() {
+        let is_seen = |tp: Option<TopicPartition>, log: Partition, is_revived: bool| {
+            with(&[&[0, 1, 2]], |group| {
+                let topics = group.topics.clone();
+                let members = group.members.iter().map(|of| ConsumerMemberView {
+                    target: of.target.clone(),
+                    owned: of.target.clone(),
+                    ..*of
+                });
+                let group = ConsumerGroupView {
+                    misowned: tp,
+                    topics,
+                    members: members.collect(),
+                    ..*group
+                };
+                misowned(&group, (&[log], 1_000_000_000), || is_revived).is_some()
+            })
+        };
+        let log = |left_behind| {
+            written_after((member_key("m", "m"), target_key("m", "m")), (1, 500), left_behind)
+        };
+        let some = Some(TopicPartition::new(TOPIC, 1));
+        assert!(is_seen(some, log(false), false));
+        assert!(!is_seen(None, log(false), false), "each is");
+        assert!(!is_seen(some, log(false), true), "it has left that to nobody");
+        assert!(!is_seen(some, log(true), false), "the member has left");
+    }
+
+    /// Of members `b` and `a`, `b` perhaps with a name, that read topics of three and of two partitions.
+    #[test]
+    fn topics_are_shared_out_in_ranges() {
+        let topics = BTreeSet::from(["t", "u"].map(Arc::<str>::from));
+        let [b, a, name, group] = ["b", "a", "z", "m"].map(Arc::<str>::from);
+        let ids = [b, a];
+        let is_seen = |targets: [(&[i32], &[i32]); 2], assignor, is_static: bool| {
+            let member = |(at, (t, u)): (usize, (&[i32], &[i32]))| {
+                let of = |id, indices: &[i32]| -> Vec<TopicPartition> {
+                    indices.iter().map(|index| TopicPartition::new(id, *index)).collect()
+                };
+                ConsumerMemberView {
+                    id: &ids[at],
+                    instance: Some(&name).filter(|_| is_static && at == 0),
+                    topics: &topics,
+                    regex: None,
+                    assignor: Some(assignor),
+                    target: [of(TOPIC, t), of(TopicId(8), u)].concat(),
+                    owned: Vec::new(),
+                    is_settled: false,
+                }
+            };
+            let members = targets.into_iter().enumerate().map(member).collect();
+            let of_group = ConsumerGroupView {
+                group: &group,
+                epoch: 3,
+                is_assigned: true,
+                knows_topics: true,
+                hash: 1,
+                hash_of_topics: 1,
+                topics: BTreeMap::from([("t", (TOPIC, 3)), ("u", (TopicId(8), 2))]),
+                misowned: None,
+                members,
+            };
+            unranged(&of_group).is_some()
+        };
+        let (first, last) = ((&[0, 1][..], &[0][..]), (&[2][..], &[1][..]));
+        assert!(!is_seen([last, first], "range", false), "by their ids");
+        assert!(!is_seen([first, last], "range", true), "who has a name comes first");
+        assert!(is_seen([first, last], "range", false) && is_seen([last, first], "range", true));
+        let apart = [(&[2][..], &[0][..]), (&[0, 1][..], &[1][..])];
+        assert!(is_seen(apart, "range", false), "they are not read together");
+        let holes = [(&[1][..], &[1][..]), (&[0, 2][..], &[0][..])];
+        assert!(is_seen(holes, "range", false) && !is_seen(holes, "uniform", false));
+    }
+
+    #[test]
     fn names_and_patterns_are_read() {
         let (id, topics): (Arc<str>, _) = ("m".into(), BTreeSet::from([Arc::from("a")]));
         let member = ConsumerMemberView {
             id: &id,
+            instance: None,
             topics: &topics,
             regex: Some("b|spare.*"),
             assignor: None,

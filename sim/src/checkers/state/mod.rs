@@ -200,7 +200,11 @@ impl Checkers {
         let otherwise = self.talk.otherwise_decided(view.node);
         let (ledger, partitions) = (&mut self.ledger, &self.partitions[..]);
         groups::epochs((&mut *ledger, partitions), view);
-        groups::look((&mut *ledger, partitions), &mut self.unaware, view, moment);
+        let is_revived = |group: &str| {
+            let known = self.groups.iter().position(|of| of == group);
+            known.is_none_or(|at| self.ownership.has_revived(at))
+        };
+        groups::look((&mut *ledger, partitions), &mut self.unaware, (view, moment), is_revived);
         if moment != Moment::Running && self.has_right_clocks {
             metadata::late(ledger, view, self.late_check_ms);
         }

@@ -134,6 +134,7 @@ impl World {
             }
         }
         assert_eq!(held, state.owners.keys().copied().collect());
+        assert_eq!(state.misowned(), None);
         assert_eq!(*state, self.rig.replayed(self.rig.appends()), "the log says what there is");
         assert_eq!(*self.rig.committed(), self.rig.replayed(self.rig.confirmed));
     }

@@ -2,7 +2,7 @@
 
 use super::super::codec::record;
 use super::super::state::{
-    Change, Current, GroupEpoch, MemberState, Partitions, Resolved, Subscription,
+    Change, Current, GroupEpoch, MemberState, Partitions, Resolved, State, Subscription,
 };
 use super::rig::{a, change_of};
 use crate::group::codec::{Key, decode_key};
@@ -52,6 +52,23 @@ fn what_is_written_is_read() {
         assert_eq!(change_of(&record("billing", &change)), change);
         assert_eq!(record("billing", &change).value.is_none(), change.is_removal());
     }
+}
+
+/// KAFKA-19862: of a log that is compacted while it is read, the record may be gone by which a member gave something
+/// up.
+#[test]
+fn what_the_log_has_given_to_another_since_is_not_free() {
+    let mut state = State::default();
+    let mut has = |id: &str, of: &[i32]| {
+        let current =
+            Current { assigned: a(of.iter().copied()).into_iter().collect(), ..Current::default() };
+        state.apply(&Change::Current(id.into(), Some(current)));
+        state.misowned()
+    };
+    assert_eq!((has("x", &[0]), has("y", &[0]), has("x", &[1])), (None, None, None));
+    // two have it, which no log says: the one that had it first has what is nobody's then
+    assert_eq!(has("x", &[0, 1]), None);
+    assert_eq!(has("x", &[1]), a([0]).into_iter().next());
 }
 
 #[test]
