@@ -38,6 +38,9 @@ pub struct QuorumAudit {
     pub empty_epoch: Option<LeaderEpoch>,
     /// Fetches that wait at a leader, though there is something that their nodes have not been told.
     pub stale_fetches: usize,
+    /// End and epoch of the snapshot that its `quorum-state` names, and how many bytes it has of that for nodes that
+    /// ask for it (KIP-630). `None`: there is none, or another one is taking its place.
+    pub snapshot: Option<(Offset, LeaderEpoch, usize)>,
 }
 
 /// What a node's `quorum-state` file says: epoch and vote. `None` when it says nothing.

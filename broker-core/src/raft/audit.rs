@@ -13,6 +13,7 @@ impl Raft {
             Role::Leader(leader) => self.stale_fetches(leader),
             _ => 0,
         };
+        let snapshot = self.state.snapshot.zip(self.snapshots.held());
         QuorumAudit {
             log_end: self.log.end_offset(),
             durable_end: self.log.durable_end(),
@@ -20,6 +21,7 @@ impl Raft {
             newest_batch: self.log.newest_batch(),
             empty_epoch: self.log.empty_epoch(),
             stale_fetches,
+            snapshot: snapshot.map(|(id, held)| (id.end_offset, id.epoch, held)),
         }
     }
 

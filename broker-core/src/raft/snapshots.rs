@@ -83,6 +83,12 @@ impl Snapshots {
         self.download.as_ref().map(|download| (download.id, download.bytes.len() as u64))
     }
 
+    /// Bytes of the newest durable one, unless another one is about to be named, for checkers.
+    pub(super) fn held(&self) -> Option<usize> {
+        let is_replaced = self.pending.as_ref().is_some_and(|pending| pending.named);
+        (!is_replaced).then_some(self.bytes.len())
+    }
+
     pub(super) fn abandon_download(&mut self) {
         self.download = None;
     }

@@ -79,6 +79,9 @@ pub struct TransactionsPlan {
     /// every other one is instead for the first of these, and names its first member in an epoch that it never reaches.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub former_members: bool,
+    /// `transaction.timeout.ms` of every other life of a producer, from the second one on, ms; none: of all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restart_timeout_ms: Option<i32>,
 }
 
 /// Arrival process.

@@ -293,6 +293,21 @@ pub enum Operation {
         /// Which member, from 0.
         member: u32,
     },
+    /// Static members are taken out of their group by their names, in one request (KIP-345): those that there are.
+    RemoveMembers {
+        /// Group id.
+        group: String,
+        /// How many of its members, from the first on.
+        count: u32,
+    },
+    /// Somebody asks to join a group in the classic protocol, is given a member id, and never comes again with it
+    /// (KIP-394).
+    TakeMemberId {
+        /// Group id.
+        group: String,
+        /// `session.timeout.ms`: for so long its coordinator waits for it, ms.
+        session_ms: u32,
+    },
     /// Some broker is asked for the groups that it coordinates.
     ListGroups,
     /// A clumsy producer sends a batch that its leader must refuse.

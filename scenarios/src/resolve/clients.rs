@@ -71,6 +71,7 @@ fn transactions(producer: &Producer) -> Option<TransactionsPlan> {
         epoch_each: false,
         positions: false,
         former_members: false,
+        restart_timeout_ms: None,
     })
 }
 

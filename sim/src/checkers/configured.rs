@@ -63,6 +63,11 @@ pub(super) fn deleted_topics(plan: &Plan) -> BTreeSet<String> {
     deleted.collect()
 }
 
+/// Whether the topic that has groups' positions is deleted, and all that groups have been told with it.
+pub(super) fn deletes_positions(plan: &Plan) -> bool {
+    deleted_topics(plan).contains(OFFSETS_TOPIC)
+}
+
 /// What an administrator asks for, in order.
 pub(super) fn operations(plan: &Plan) -> impl Iterator<Item = &Operation> {
     plan.events.iter().filter_map(|event| match &event.action {

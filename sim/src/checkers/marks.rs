@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use stormglass_broker_core::seam::TraceEvent;
 
 /// Marks that a hunt should reach, with what they say of a run.
-pub const MARKS: [(&str, &str); 62] = [
+pub const MARKS: [(&str, &str); 64] = [
     ("truncation", "a replica cut its log"),
     ("truncation-below-high-watermark", "a replica cut its log below its high watermark"),
     ("log-restarted", "a replica dropped its log and went on at its leader's log start"),
@@ -84,6 +84,8 @@ pub const MARKS: [(&str, &str); 62] = [
     ("operator: positions deleted", "a group lost positions on request"),
     ("operator: group deleted", "a group was deleted in a storm"),
     ("operator: groups listed", "groups were listed in a storm"),
+    ("operator: members removed", "static members were taken out of their group on request"),
+    ("operator: a member id was given", "a group waited for somebody who never joined"),
     ("operator: producer named", "a producer was given an id on request"),
     ("operator: a change was refused", "what an administrator asked for was refused"),
 ];

@@ -9,9 +9,9 @@ mod traced;
 use super::ages::{Ages, aged_topics};
 use super::compaction::Keys;
 use super::configured::{
-    changed_sessions, compacted_topics, creates_topics, group_heartbeat_ms, has_client_quotas,
-    has_drift, has_right_clocks, interval_ms, lag_max_ns, lowest_min_isr, positions_expire,
-    read_committed, transactional_topics, trimmed_topics,
+    changed_sessions, compacted_topics, creates_topics, deletes_positions, group_heartbeat_ms,
+    has_client_quotas, has_drift, has_right_clocks, interval_ms, lag_max_ns, lowest_min_isr,
+    positions_expire, read_committed, transactional_topics, trimmed_topics,
 };
 use super::consumed::Reader;
 use super::epoch_log::EpochLog;
@@ -158,7 +158,7 @@ impl Checkers {
             lost_records: 0,
             positions: Vec::new(),
             coordinators: Vec::new(),
-            positions_void: positions_expire(plan),
+            positions_void: positions_expire(plan) || deletes_positions(plan),
             stale_coordinator_ns: None,
             lag_max_ns: lag_max_ns(plan),
             unclean: Unclean::of(plan),
@@ -188,7 +188,7 @@ impl Checkers {
             elections: Elections::default(),
             expired: Expired::default(),
             segments: Segments::default(),
-            standing: Standing::default(),
+            standing: Standing::of(plan),
             lasting: Lasting::of(plan),
             unaware: Unaware::new(plan),
             session_ends: SessionEnds::default(),

@@ -97,7 +97,9 @@ impl Transactions {
             plan.producers.iter().filter(|producer| producer.transactions.is_some());
         let number = |text: Option<&String>| text.and_then(|text| text.parse::<u64>().ok());
         let timeouts = transactional.map(|producer| {
-            number(producer.config.get("transaction.timeout.ms")).unwrap_or(60_000)
+            let own_ms = number(producer.config.get("transaction.timeout.ms")).unwrap_or(60_000);
+            let later_ms = producer.transactions.and_then(|of| of.restart_timeout_ms).unwrap_or(0);
+            own_ms.max(u64::try_from(later_ms).unwrap_or(0))
         });
         Some(Self::ending_after(plan, timeouts.max()?))
     }

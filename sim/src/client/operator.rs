@@ -227,6 +227,7 @@ fn is_elsewhere(response: &Response) -> bool {
         Response::OffsetDelete(answer) => is_so(answer.error),
         Response::DeleteGroups(answer) => answer.groups.iter().any(|(_, error)| is_so(*error)),
         Response::LeaveGroup(answer) => is_so(answer.error),
+        Response::JoinGroup(answer) => is_so(answer.error),
         Response::InitProducerId(answer) => is_so(answer.error),
         Response::AddPartitionsToTxn(answer) => {
             let mut all = answer.transactions.iter().flat_map(|of| &of.partitions);
@@ -312,11 +313,16 @@ fn came_of_clients(response: &Response) -> (bool, &'static str) {
     match response {
         Response::Fetch(_) => (true, "operator: a reader was answered"),
         Response::ListGroups(answer) => (answer.error.is_ok(), "operator: groups listed"),
+        Response::LeaveGroup(answer) if answer.members.iter().any(|(.., error)| error.is_ok()) => {
+            (answer.error.is_ok(), "operator: members removed")
+        }
         // that is what it is for
-        Response::LeaveGroup(answer) => (
-            answer.error.is_ok() && answer.members.iter().all(|(.., error)| !error.is_ok()),
-            "operator: a former member was refused",
-        ),
+        Response::LeaveGroup(answer) => {
+            (answer.error.is_ok(), "operator: a former member was refused")
+        }
+        Response::JoinGroup(answer) => {
+            (answer.error == ErrorCode::MemberIdRequired, "operator: a member id was given")
+        }
         Response::InitProducerId(answer) => (answer.error.is_ok(), "operator: producer named"),
         Response::AddPartitionsToTxn(answer) => {
             let mut all = answer.transactions.iter().flat_map(|of| &of.partitions);
@@ -332,7 +338,7 @@ mod tests {
     use crate::client::mock::{MS, Mock};
     use stormglass_broker_core::protocol::{
         CreateTopicsRequest, DeleteGroupsResponse, ElectLeadersRequest, ElectionKind,
-        LeaveGroupResponse,
+        JoinGroupResponse, LeaveGroupResponse,
     };
     use stormglass_scenarios::plan::ClientProfile;
 
@@ -393,7 +399,30 @@ mod tests {
         assert!(!is_elsewhere(&fenced));
         assert_eq!(came_of(&fenced), "operator: a former member was refused");
         let gone = told(ErrorCode::None, Some(ErrorCode::None));
-        assert_eq!(came_of(&gone), "operator: a change was refused");
+        assert_eq!(came_of(&gone), "operator: members removed");
+    }
+
+    #[test]
+    fn who_asks_to_join_is_told_to_come_again() {
+        let told = |error| {
+            let answer = JoinGroupResponse {
+                error,
+                generation: -1,
+                protocol_type: None,
+                protocol: None,
+                leader: "".into(),
+                skip_assignment: false,
+                member: "stranger-1".into(),
+                members: Vec::new(),
+            };
+            Response::JoinGroup(Box::new(answer))
+        };
+        assert!(is_elsewhere(&told(ErrorCode::NotCoordinator)));
+        let given = told(ErrorCode::MemberIdRequired);
+        assert!(!is_elsewhere(&given));
+        assert_eq!(came_of(&given), "operator: a member id was given");
+        let full = told(ErrorCode::GroupMaxSizeReached);
+        assert_eq!(came_of(&full), "operator: a change was refused");
     }
 
     #[test]

@@ -3,9 +3,9 @@
 //! transaction has on its way, or move while their coordinator asks about the transaction, a transaction ends while its
 //! coordinator's log takes nothing, transactions go to another broker and come back, topics that members' regular
 //! expressions match come, grow and go, or are replaced, and so does a topic in which a group with members has a
-//! position. A broker that has lost power reads groups again while transactions end, or while their log is cleaned. And
-//! somebody asks which groups there are while they move. Draws come from streams of their own, so that the other seeds
-//! stay as they are.
+//! position. A broker that has lost power reads groups again while transactions end, or while their log is cleaned, and
+//! one that leads them no longer is back before it has read what it had asked its disk for. And somebody asks which
+//! groups there are while they move. Draws come from streams of their own, so that the other seeds stay as they are.
 
 use super::adding::{
     OFFSETS_TOPIC, Window, add, asks, brokers, lasting, positions, reassigns, reassigns_each,
@@ -13,6 +13,7 @@ use super::adding::{
 };
 use super::dice::Dice;
 use super::subscriptions::has_patterns;
+use super::swarm::with_small_caches;
 use super::timing::{Timing, config_ms};
 use crate::client::TransactionStep;
 use std::collections::BTreeSet;
@@ -59,6 +60,12 @@ pub(super) fn storm(plan: &mut Plan) {
         moved_while_asking(plan, window),
     ] {
         add(plan, window.1, events);
+    }
+    let twice = led_twice(plan, window);
+    if add(plan, window.1, twice) {
+        let segment = plan.cluster.config.entry(OFFSETS_SEGMENT.to_owned());
+        segment.or_insert_with(|| "2500".to_owned());
+        with_small_caches(plan, 16_384);
     }
 }
 
@@ -252,6 +259,46 @@ fn read_again(plan: &Plan, dice: &mut Dice, to_ns: u64) -> Vec<EventPlan> {
     for _ in 0..4 {
         let soon = moves_ns + dice.between(100, 3_000) * MS;
         events.push(asks(soon, Operation::ElectPreferred));
+    }
+    events
+}
+
+/// Groups go to another broker and come straight back while their coordinator reads them segment by segment, from a slow
+/// volume, with next to nothing in its page cache: what it has asked its disk for in one leadership comes in the next
+/// but one, which has begun to read at the start again (KAFKA-10614).
+fn led_twice(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
+    let mut dice = Dice::new(plan.seed, "positions led twice while they are read");
+    let (partitions, replicas) = positions(plan);
+    let mut order = dice.shuffled(&brokers(plan));
+    order.truncate(replicas);
+    if plan.consumers.is_empty() || order.len() < 2 || !dice.percent(18) {
+        return Vec::new();
+    }
+    let mut turned = order.clone();
+    turned.swap(0, 1);
+    // there is something to read by then
+    let from_ns = (from_ns + 5_000 * MS).min(to_ns);
+    let mut events = Vec::new();
+    for _ in 0..dice.between(2, 4) {
+        let each = dice.pick(&[100, 150, 300]) * MS;
+        let (away, reads) = (dice.between(300, 600) * MS, dice.between(2, 20) * each);
+        let lasts = 100 * MS + away + reads + 8 * each;
+        let at_ns = dice.between(from_ns, to_ns.saturating_sub(lasts).max(from_ns));
+        for node in order.iter().copied() {
+            let (rate_permille, extra_latency_ns) = (1_000, each);
+            let action = Action::SlowDisk { node, rate_permille, extra_latency_ns };
+            events.push(lasting(at_ns, lasts, action));
+        }
+        let back_ns = at_ns + 100 * MS + away;
+        let again_ns = back_ns + reads;
+        // it must be back before one read is through
+        let soon_ns = again_ns + dice.between(20, 60) * MS;
+        for (moves_ns, replicas) in
+            [(back_ns - away, &turned), (back_ns, &order), (again_ns, &turned), (soon_ns, &order)]
+        {
+            events.extend(reassigns_each(moves_ns, OFFSETS_TOPIC, partitions.clone(), replicas));
+            events.push(asks(moves_ns + MS, Operation::ElectPreferred));
+        }
     }
     events
 }
@@ -483,6 +530,7 @@ mod tests {
             moved_while_asking,
             read_while_ended,
             read_while_cleaned,
+            led_twice,
             |plan, _| listed(plan),
         ]);
     }

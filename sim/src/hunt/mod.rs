@@ -20,6 +20,7 @@ mod names;
 mod one_broker;
 mod operations;
 mod positioned;
+mod positions_gone;
 mod quotas;
 mod rarely;
 mod remote;

@@ -52,6 +52,8 @@ fn operation_name(operation: &Operation) -> &'static str {
         Operation::DeletePositions { .. } => "admin-delete-positions",
         Operation::DeleteGroup { .. } => "admin-delete-group",
         Operation::LeaveLate { .. } => "admin-leave-late",
+        Operation::RemoveMembers { .. } => "admin-remove-members",
+        Operation::TakeMemberId { .. } => "admin-take-member-id",
         Operation::ListGroups => "admin-list-groups",
         Operation::ProduceFlawed { .. } => "admin-produce-flawed",
         Operation::PlaceTopic { .. } => "admin-place-topic",

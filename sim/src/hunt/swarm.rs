@@ -14,6 +14,7 @@ use super::members;
 use super::one_broker;
 use super::operations;
 use super::positioned;
+use super::positions_gone;
 use super::rarely;
 use super::remote;
 use super::stalls;
@@ -81,6 +82,7 @@ pub fn swarm(base: &Plan, seed: u64) -> Plan {
         late::storm(&mut plan);
         elections::storm(&mut plan);
         members::draw_sizes(&mut plan);
+        transactions::draw_restarts(&mut plan);
         members::storm_of_names(&mut plan);
         subscriptions::look_ahead(&mut plan);
         coordinators::list(&mut plan);
@@ -92,6 +94,7 @@ pub fn swarm(base: &Plan, seed: u64) -> Plan {
         positioned::storm(&mut plan);
         positioned::spare(&mut plan);
         drop_administrator(&mut plan);
+        positions_gone::storm(&mut plan);
     }
     plan
 }
@@ -144,13 +147,17 @@ fn draw_hosts(plan: &mut Plan) {
     if !dice.percent(12) {
         return;
     }
+    let bytes = dice.pick(&[16_384, 65_536]);
+    with_small_caches(plan, bytes);
+}
+
+/// Hosts of brokers have next to no page cache: sixteen chunks of so many bytes.
+pub(super) fn with_small_caches(plan: &mut Plan, chunk_bytes: i64) {
     for node in &mut plan.cluster.brokers {
         node.host.heap_bytes = node.host.memory_bytes;
     }
-    // the cache has sixteen
-    let bytes = dice.pick(&[16_384, 65_536]);
     if let Some(chunk) = plan.model.constants.get_mut("disk.chunk_bytes") {
-        chunk.value = bytes;
+        chunk.value = chunk_bytes;
     }
 }
 

@@ -4,6 +4,7 @@
 
 use super::adding::{add, lasting, server};
 use super::dice::Dice;
+use super::timing::config_ms;
 use stormglass_scenarios::plan::{
     Action, Assignor, ConsumerPlan, MembershipPlan, Plan, Subscriptions, TransactionsPlan,
 };
@@ -37,6 +38,7 @@ pub(super) fn draw(plan: &mut Plan) {
             epoch_each: false,
             positions: false,
             former_members: false,
+            restart_timeout_ms: None,
         });
         let timeout_ms = dice.pick(&[1_500, 3_000, 3_000, 8_000]);
         for (key, value) in [
@@ -77,6 +79,21 @@ fn draw_epochs(plan: &mut Plan) {
         transactions.epoch_each = epochs && dice.percent(85);
         transactions.positions = positions;
         transactions.former_members = former_members;
+    }
+}
+
+/// In some of these seeds a producer that is started again has another time-out than before, as its application was
+/// deployed anew: what its coordinator knew of the session before holds no more. Longer ones end before a run does.
+pub(super) fn draw_restarts(plan: &mut Plan) {
+    let mut dice = Dice::new(plan.seed, "other time-outs");
+    for producer in &mut plan.producers {
+        let own_ms = config_ms(&producer.config, "transaction.timeout.ms").unwrap_or(60_000);
+        let other_ms = if own_ms <= 3_000 { own_ms * 2 } else { own_ms / 2 };
+        if let Some(transactions) = &mut producer.transactions
+            && dice.percent(50)
+        {
+            transactions.restart_timeout_ms = i32::try_from(other_ms).ok();
+        }
     }
 }
 
@@ -246,5 +263,32 @@ pub(super) fn storm(plan: &mut Plan) {
             events.push(lasting(at_ns, dice.between(20, 800) * MS, action));
         }
         add(plan, to_ns, events);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hunt::{SWARM, swarm};
+    use stormglass_scenarios::{Source, load};
+
+    #[test]
+    fn some_producers_have_another_time_out_once_they_are_started_again() {
+        let base = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
+        let mut others = 0;
+        for plan in (1..200).map(|seed| swarm(&base, seed)) {
+            for producer in &plan.producers {
+                let later_ms = producer.transactions.and_then(|of| of.restart_timeout_ms);
+                let Some(later_ms) = later_ms.and_then(|ms| u64::try_from(ms).ok()) else {
+                    continue;
+                };
+                others += 1;
+                let own_ms = config_ms(&producer.config, "transaction.timeout.ms").unwrap();
+                // each ends before a run does
+                assert!(own_ms != later_ms && own_ms.max(later_ms) <= 8_000);
+                assert!(own_ms.min(later_ms) >= 1_500);
+            }
+        }
+        assert!((15..150).contains(&others), "{others}");
     }
 }

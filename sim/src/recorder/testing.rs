@@ -41,6 +41,7 @@ pub(crate) fn transactions_plan() -> TransactionsPlan {
         epoch_each: false,
         positions: false,
         former_members: false,
+        restart_timeout_ms: None,
     }
 }
 

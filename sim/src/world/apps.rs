@@ -249,6 +249,7 @@ impl World {
             epoch_each: false,
             positions: false,
             former_members: false,
+            restart_timeout_ms: None,
         };
         Producer::for_application(ProducerSetup {
             config,

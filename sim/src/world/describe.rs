@@ -124,6 +124,8 @@ fn asked_for(operation: &Operation) -> String {
         }
         Operation::DeleteGroup { group } => format!("group {group} is to go"),
         Operation::LeaveLate { group, member } => leaves(group, *member),
+        Operation::RemoveMembers { group, count } => removed(group, *count),
+        Operation::TakeMemberId { group, .. } => stranger(group),
         Operation::ListGroups => "groups are asked for".to_owned(),
         Operation::ProduceFlawed { topic, partition, flaw } => {
             format!("a batch for {topic}-{partition} is flawed: {flaw:?}")
@@ -156,6 +158,14 @@ fn asked_for(operation: &Operation) -> String {
 
 fn leaves(group: &str, member: u32) -> String {
     format!("who was member {member} of group {group} before says that it leaves")
+}
+
+fn removed(group: &str, count: u32) -> String {
+    format!("{count} members are to be taken out of group {group}")
+}
+
+fn stranger(group: &str) -> String {
+    format!("somebody is given a member id of group {group}, and never joins")
 }
 
 fn trimmed(topic: &str, before: Option<u32>) -> String {

@@ -13,8 +13,11 @@ use crate::client::{
 use crate::cpu::constant;
 use std::sync::Arc;
 use stormglass_scenarios::plan::{
-    self, ClientProfile, ConsumerPlan, KeyDist, ProducerPlan, Subscriptions,
+    self, ClientProfile, ConsumerPlan, KeyDist, ProducerPlan, Subscriptions, TransactionsPlan,
 };
+
+/// Where the life of a client's process begins in the numbers that are its own, above its index, bits.
+const LIFE_SHIFT: u32 = 16;
 
 impl World {
     /// The run's time begins: clients start, the plan's events are due from here.
@@ -98,7 +101,7 @@ impl World {
             transactions: plan.transactions.map(|transactions| TransactionsSetup {
                 id: format!("{}-{instance}", plan.name).into(),
                 plan: transactions,
-                timeout_ms: config.transaction_timeout_ms,
+                timeout_ms: timeout_of(&transactions, config.transaction_timeout_ms, tag_space),
                 draws: self.streams.stream((plan.name.as_str(), tag_space), "transactions"),
                 first_number: tag_space << 40,
                 member: self.first_member(),
@@ -236,7 +239,7 @@ impl World {
     /// A client process that lost its host starts again, with nothing but its config.
     pub(super) fn restart_client(&mut self, client: usize) {
         let instance = self.instances.get(&(client as u32)).copied().unwrap_or(0);
-        let tag_space = (client as u64) | u64::from(self.clients[client].life) << 16;
+        let tag_space = (client as u64) | u64::from(self.clients[client].life) << LIFE_SHIFT;
         let kind = match &self.clients[client].kind {
             ClientKind::Producer { group, .. } => {
                 let group = *group;
@@ -307,6 +310,12 @@ fn member_id(client_id: &str, life: u32) -> Arc<str> {
     format!("{client_id}-{life}").into()
 }
 
+/// `transaction.timeout.ms` of a producer in the life that its numbers are of, ms.
+fn timeout_of(plan: &TransactionsPlan, own_ms: i32, tag_space: u64) -> i32 {
+    let is_other = !(tag_space >> LIFE_SHIFT).is_multiple_of(2);
+    plan.restart_timeout_ms.filter(|_| is_other).unwrap_or(own_ms)
+}
+
 /// Topics that a member subscribes to.
 fn topics_of(plan: &ConsumerPlan, member: u32) -> impl Iterator<Item = &String> {
     let unlike = [Subscriptions::Different, Subscriptions::Patterns];
@@ -345,4 +354,20 @@ fn ahead(plan: &ConsumerPlan) -> Option<Arc<str>> {
     let of = plan.membership.filter(|of| of.subscriptions == Subscriptions::Ahead)?;
     debug_assert!(of.assignor.is_remote(), "others wait until it is there");
     Some(Subscriptions::AHEAD.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recorder::testing::transactions_plan;
+
+    #[test]
+    fn every_other_life_of_a_producer_has_another_time_out() {
+        let timeouts = |restart_timeout_ms: Option<i32>| {
+            let plan = TransactionsPlan { restart_timeout_ms, ..transactions_plan() };
+            [0, 1, 2].map(|life: u64| timeout_of(&plan, 3_000, 5 | life << LIFE_SHIFT))
+        };
+        assert_eq!(timeouts(Some(6_000)), [3_000, 6_000, 3_000]);
+        assert_eq!(timeouts(None), [3_000; 3]);
+    }
 }

@@ -5,6 +5,7 @@ use super::clients::ClientKind;
 use super::event::Event;
 use super::{client_quotas, flawed, looks};
 use crate::client::{ConnectionConfig, Operator, Task};
+use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use stormglass_broker_core::ids::{NO_EPOCH, NodeId, Offset, TopicId, TopicPartition};
@@ -13,9 +14,9 @@ use stormglass_broker_core::protocol::{
     CommittedOffset, ConfigChange, ConfigOp, ConfigTarget, CreatePartitionsRequest,
     CreateTopicsRequest, DeleteGroupsRequest, DeleteRecordsRequest, DeleteTopicsRequest,
     DescribeConfigsRequest, ElectLeadersRequest, ElectionKind, InitProducerIdRequest,
-    IsolationLevel, LeaveGroupRequest, ListGroupsRequest, ListOffsetsRequest, NewPartitions,
-    NewTopic, OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchGroup, OffsetFetchRequest,
-    OffsetSpec, Placement, ProducePartition, ProduceRequest, Request, TopicRef,
+    IsolationLevel, JoinGroupRequest, LeaveGroupRequest, ListGroupsRequest, ListOffsetsRequest,
+    NewPartitions, NewTopic, OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchGroup,
+    OffsetFetchRequest, OffsetSpec, Placement, ProducePartition, ProduceRequest, Request, TopicRef,
     UnregisterBrokerRequest,
 };
 use stormglass_scenarios::plan::{Action, ClientProfile, Operation};
@@ -140,7 +141,10 @@ impl World {
             }
             Operation::CommitPositions { group, topic, offset } => {
                 let offsets = self.positions_in(topic, *offset);
-                let request = OffsetCommitRequest::without_member(group.as_str().into(), offsets);
+                let request = OffsetCommitRequest {
+                    instance: named(group, *offset),
+                    ..OffsetCommitRequest::without_member(group.as_str().into(), offsets)
+                };
                 Request::OffsetCommit(Box::new(request))
             }
             Operation::FetchPositions { group, topic } => {
@@ -237,6 +241,12 @@ impl World {
     }
 }
 
+/// The name that one in four of those who commit positions has (`group.instance.id`): a consumer that divides nothing
+/// says it, too, where it is configured. It is that of the group's first member, if that has one.
+fn named(group: &str, offset: u32) -> Option<Arc<str>> {
+    (offset % 4 == 1).then(|| format!("{group}-0").into())
+}
+
 /// Of what is of a kind, and has a name; no name is all brokers.
 fn config_change((kind, name): (i8, &str), key: &str, value: Option<&str>) -> Request {
     let op = if value.is_some() { ConfigOp::Set } else { ConfigOp::Delete };
@@ -251,6 +261,32 @@ fn altered((kind, name): (i8, &str), (op, key): (ConfigOp, &str), value: Option<
         resources: vec![AlteredResource { target, replace: false, changes: vec![change] }],
         validate_only: false,
     })
+}
+
+/// Takes static members out of a group, named as [`World::consumer`] does, and by nothing else.
+fn removes(group: &str, count: u32) -> Request {
+    let name = |member: u32| ("".into(), Some(format!("{group}-{member}").into()));
+    let members = (0..count).map(name).collect();
+    Request::LeaveGroup(LeaveGroupRequest { group: group.into(), members })
+}
+
+/// The first half of a consumer's way into a group: it is told its member id. It would go along with any members.
+fn takes_id(group: &str, session_ms: u32) -> Request {
+    let protocol = |name: &str| (name.into(), Bytes::new());
+    let timeout_ms = i32::try_from(session_ms).unwrap_or(i32::MAX);
+    Request::JoinGroup(Box::new(JoinGroupRequest {
+        group: group.into(),
+        member: "".into(),
+        instance: None,
+        session_timeout_ms: timeout_ms,
+        rebalance_timeout_ms: timeout_ms,
+        protocol_type: "consumer".into(),
+        protocols: vec![protocol("range"), protocol("cooperative-sticky")],
+        requires_known_member: true,
+        can_skip_assignment: true,
+        client_id: "stranger".into(),
+        client_host: "/127.0.0.1".into(),
+    }))
 }
 
 /// What is asked about topics that the controller places, lists, and configs of groups, for a transaction, and by who
@@ -285,6 +321,8 @@ fn settings_request(operation: &Operation) -> Option<Request> {
             let members = vec![(format!("{instance}-former").into(), Some(instance))];
             Request::LeaveGroup(LeaveGroupRequest { group: group.as_str().into(), members })
         }
+        Operation::RemoveMembers { group, count } => removes(group, *count),
+        Operation::TakeMemberId { group, session_ms } => takes_id(group, *session_ms),
         Operation::DescribeConfigs { topic, group } => {
             let target = |kind, name: &str| (ConfigTarget { kind, name: name.into() }, None);
             let resources = vec![

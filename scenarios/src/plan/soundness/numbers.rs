@@ -245,7 +245,11 @@ fn check_keys(place: &str, keys: KeyDist) -> Result<(), PlanError> {
 
 fn check_transactions(place: &str, transactions: TransactionsPlan) -> Result<(), PlanError> {
     let place = format!("{place}.transactions");
-    let TransactionsPlan { records, length_ns, aborted_permille, .. } = transactions;
+    let TransactionsPlan { records, length_ns, aborted_permille, restart_timeout_ms, .. } =
+        transactions;
+    if let Some(timeout_ms) = restart_timeout_ms {
+        within(format_args!("{place}.restart_timeout_ms"), timeout_ms, 1..=i32::MAX)?;
+    }
     within(format_args!("{place}.records"), records, 1..=TRANSACTION_RECORDS_MAX)?;
     within(format_args!("{place}.length_ns"), length_ns, 1..=DURATION_NS_MAX)?;
     within(format_args!("{place}.aborted_permille"), aborted_permille, 0..=WHOLE_PERMILLE)
@@ -344,6 +348,7 @@ mod tests {
             epoch_each: false,
             positions: false,
             former_members: false,
+            restart_timeout_ms: None,
         };
         let said = |transactions: TransactionsPlan| {
             refusal(|plan| plan.producers[0].transactions = Some(transactions))
@@ -352,6 +357,10 @@ mod tests {
             (TransactionsPlan { records: 0, ..whole }, "transactions.records is 0"),
             (TransactionsPlan { length_ns: 0, ..whole }, "transactions.length_ns is 0"),
             (TransactionsPlan { aborted_permille: 1001, ..whole }, "aborted_permille is 1001"),
+            (
+                TransactionsPlan { restart_timeout_ms: Some(0), ..whole },
+                "transactions.restart_timeout_ms is 0",
+            ),
         ] {
             let said = said(transactions);
             assert!(said.contains(expected), "{said}");

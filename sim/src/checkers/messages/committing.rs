@@ -1,8 +1,10 @@
 //! Who may commit positions, as its coordinator decides it when it is asked (Kafka's `validateOffsetCommit`): a member
 //! in its generation or epoch, also while others join, so that it can say how far it has read before it gives anything
 //! up; not while its group waits for an assignment; and who is no member, only while the group has none, as a tool would
-//! move the positions under the members' feet. Producers need not name a member, as those of before KIP-447 cannot:
-//! within a transaction what names nobody is taken whatever members there are, in either protocol (KAFKA-18060).
+//! move the positions under the members' feet. While it has none that may be who has a name of its own, too: a consumer
+//! that divides nothing commits with its `group.instance.id`, if it has one. Producers need not name a member, as those
+//! of before KIP-447 cannot: within a transaction what names nobody is taken whatever members there are, in either
+//! protocol (KAFKA-18060).
 
 use super::{Says, classic};
 use stormglass_broker_core::Broker;
@@ -11,12 +13,20 @@ use stormglass_broker_core::protocol::{
     GroupState, OffsetCommitRequest, Request, Response, TxnOffsetCommitRequest,
 };
 
-/// What who commits is to hear, as a node begins to work on that. `None`: it is not who it says, or its group has no
-/// members.
+/// What who commits is to hear, as a node begins to work on that. `None`: it is not who it says, or nothing is known of
+/// its group here.
 pub(super) fn due(broker: &Broker, asked: &OffsetCommitRequest) -> Option<ErrorCode> {
     let OffsetCommitRequest { group, generation, member, instance, .. } = asked;
-    if *generation < 0 && member.is_empty() && instance.is_none() {
-        return has_members(broker, group).then_some(ErrorCode::UnknownMemberId);
+    let state = || broker.classic_group(group).map(|of| of.state);
+    if *generation < 0 && is_open(state()) {
+        return Some(ErrorCode::None);
+    }
+    if *generation < 0 && member.is_empty() {
+        let has_heir = || {
+            let name = instance.as_ref().filter(|_| state().is_some_and(has_some));
+            name.is_some_and(|name| broker.member_named(group, name).is_some())
+        };
+        return has_members(broker, group).then(|| stranger(has_heir()));
     }
     if let Some(known) = broker.classic_member(group, member) {
         let is_same = instance.is_none() || known.instance == instance.as_ref();
@@ -26,10 +36,22 @@ pub(super) fn due(broker: &Broker, asked: &OffsetCommitRequest) -> Option<ErrorC
     Some(if known.epoch == *generation { ErrorCode::None } else { ErrorCode::StaleMemberEpoch })
 }
 
+/// What who is no member hears of a group that has some; `has_heir`: one of them, in the classic protocol, has its name
+/// (`ClassicGroup.validateMember`).
+fn stranger(has_heir: bool) -> ErrorCode {
+    if has_heir { ErrorCode::FencedInstanceId } else { ErrorCode::UnknownMemberId }
+}
+
 /// Whether a group that is coordinated here, and loaded, has members in either protocol.
 fn has_members(broker: &Broker, group: &str) -> bool {
     let has_consumers = || broker.consumer_members(group).is_some_and(|count| count > 0);
     broker.classic_group(group).is_some_and(|of| has_some(of.state)) || has_consumers()
+}
+
+/// Whether a group in the classic protocol that is in a state, if it is known, takes positions of anybody who has no
+/// generation, whatever else it says of itself.
+fn is_open(state: Option<GroupState>) -> bool {
+    state == Some(GroupState::Empty)
 }
 
 /// Whether a group in the classic protocol has members in a state.
@@ -153,6 +175,22 @@ mod tests {
         assert_eq!((broken(stale, stale), broken(stale, none)), (0, 1));
         assert_eq!(broken(none, stale), 1, "it is in its epoch");
         assert_eq!(broken(stale, ErrorCode::NotCoordinator), 0, "that is something else");
+    }
+
+    /// A consumer that divides nothing, and has a `group.instance.id`, is refused as if it were a member.
+    #[test]
+    fn who_has_a_name_commits_where_there_are_no_members() {
+        use GroupState::{CompletingRebalance, Dead, Empty, PreparingRebalance, Stable};
+        let others = [Dead, PreparingRebalance, CompletingRebalance, Stable];
+        assert!(is_open(Some(Empty)) && !is_open(None));
+        assert!(!others.into_iter().any(|state| is_open(Some(state))));
+        let none = ErrorCode::None;
+        assert_eq!((broken(none, none), broken(none, ErrorCode::NotCoordinator)), (0, 0));
+        assert_eq!(broken(none, ErrorCode::UnknownMemberId), 1);
+        assert_eq!(broken(none, ErrorCode::FencedInstanceId), 1);
+        let heir = stranger(true);
+        assert_eq!((broken(heir, ErrorCode::FencedInstanceId), broken(heir, none)), (0, 1));
+        assert_eq!(broken(stranger(false), ErrorCode::FencedInstanceId), 1, "nobody has its name");
     }
 
     #[test]

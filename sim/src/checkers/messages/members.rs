@@ -1,8 +1,10 @@
 //! Members of groups hear what others of them have said: a leader gets the metadata with which members have
-//! joined, of all that have, and of nobody else but static ones, which keep their places (KIP-345).
+//! joined, of all that have, and of nobody else but static ones, which keep their places (KIP-345). And whoever joins
+//! without a member id gets one that nobody has had before, also under a name of its own: who had that name goes by
+//! another id, and is fenced by that (KAFKA-8500).
 
 use super::Says;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::error::ErrorCode;
@@ -39,6 +41,8 @@ struct Said {
 pub(super) struct Members {
     /// By node: members that have asked to join by their ids, since the process began.
     joined: BTreeMap<i32, BTreeMap<Member, Said>>,
+    /// Member ids that were told to who had none, by any node: they are random, and come once.
+    given: BTreeSet<Member>,
 }
 
 impl Members {
@@ -67,6 +71,7 @@ impl Members {
         asked: &JoinGroupRequest,
         answer: &JoinGroupResponse,
     ) {
+        self.gives(says, node, asked, answer);
         let Some(joined) = self.joined.get_mut(&node) else { return };
         if answer.error != ErrorCode::None {
             joined.remove(&(Arc::clone(&asked.group), Arc::clone(&asked.member)));
@@ -99,6 +104,27 @@ impl Members {
             });
             known.generation = Some(answer.generation);
         }
+    }
+
+    /// Who has no member id is told one, if it is taken in, or is to come again with that (KIP-394).
+    fn gives(
+        &mut self,
+        says: &mut Says<'_>,
+        node: i32,
+        asked: &JoinGroupRequest,
+        answer: &JoinGroupResponse,
+    ) {
+        let is_told = matches!(answer.error, ErrorCode::None | ErrorCode::MemberIdRequired);
+        if !asked.member.is_empty() || !is_told {
+            return;
+        }
+        let is_new = self.given.insert((Arc::clone(&asked.group), Arc::clone(&answer.member)));
+        says.rule(is_new, &|| {
+            format!(
+                "coordinator {node} gives who joins {} as {:?} without a member id {}, which another one was given",
+                asked.group, asked.instance, answer.member
+            )
+        });
     }
 }
 
@@ -145,6 +171,23 @@ mod tests {
         let answer = joined(ErrorCode::None, b"old");
         let broken = broken_by(|says| members.joined(says, own, &joins(b"new"), &answer));
         assert_eq!(broken, 0, "refused");
+    }
+
+    /// KAFKA-8500.
+    #[test]
+    fn who_has_no_member_id_is_given_one_that_nobody_has_had() {
+        let mut members = Members::default();
+        let mut told = |asked: &str, error: ErrorCode, id: &str| {
+            let asked = JoinGroupRequest { member: asked.into(), ..joins(b"new") };
+            let answer = JoinGroupResponse { member: id.into(), ..joined(error, b"new") };
+            broken_by(|says| members.joined(says, (1, Some(4)), &asked, &answer))
+        };
+        let (none, required) = (ErrorCode::None, ErrorCode::MemberIdRequired);
+        assert_eq!((told("", none, "n-1"), told("", required, "c-1")), (0, 0));
+        assert_eq!((told("c-1", none, "c-1"), told("n-1", none, "n-1")), (0, 0), "it has it");
+        assert_eq!(told("", ErrorCode::FencedInstanceId, "n-1"), 0, "it is refused");
+        assert_eq!(told("", none, "n-2"), 0);
+        assert_eq!((told("", none, "n-1"), told("", required, "c-1")), (1, 1));
     }
 
     #[test]

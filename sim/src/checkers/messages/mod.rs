@@ -55,6 +55,7 @@ mod replies;
 mod session_times;
 mod sessions;
 mod shutdowns;
+mod snapshots;
 mod subscribed;
 mod sync_times;
 #[cfg(test)]

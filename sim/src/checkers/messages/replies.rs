@@ -3,8 +3,8 @@
 use super::open::Open;
 use super::{
     Speaker, answers, controller, deleted, deletions, errors, fetches, forwarded, led, located,
-    members, named, offsets, owed, paged, placed, proven, session_times, timestamps, undone,
-    unsaid, unsure, votes, written,
+    members, named, offsets, owed, paged, placed, proven, session_times, snapshots, timestamps,
+    undone, unsaid, unsure, votes, written,
 };
 use crate::checkers::suite::Checkers;
 use std::sync::Arc;
@@ -68,6 +68,9 @@ impl Checkers {
             if matches!(asked.request, Request::Fetch(_)) {
                 self.talk.spare.push(asked.request);
             }
+        }
+        if let Response::FetchSnapshot(answer) = answer {
+            self.rest(|says| snapshots::answer(says, by, answer));
         }
         if let Response::Heartbeat(answer) = answer {
             let mut carried_out = std::mem::take(&mut self.talk.carried_out);

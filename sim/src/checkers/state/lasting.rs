@@ -88,6 +88,9 @@ impl Lasting {
 
     /// Looks at what the coordinators know.
     pub(super) fn look(&mut self, ledger: &mut Ledger, nodes: &[NodeView<'_>]) {
+        if self.deleted.contains(OFFSETS_TOPIC) {
+            return; // all of them go with their topic
+        }
         let before = std::mem::take(&mut self.seen);
         for view in nodes {
             let mut occupied = occupied(view);

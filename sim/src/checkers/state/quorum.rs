@@ -6,10 +6,12 @@ use crate::checkers::history::History;
 use crate::checkers::ledger::{Check, Ledger, Promise};
 use crate::checkers::partition::Partition;
 use crate::checkers::timeouts::hurry_ppm;
+use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::ids::{LeaderEpoch, Offset, TopicPartition};
 use stormglass_broker_core::protocol::{Request, Response};
+use stormglass_broker_core::seam::FileName;
 use stormglass_scenarios::plan::Plan;
 
 pub(crate) const PROMISE: Promise = Promise {
@@ -90,6 +92,21 @@ pub(crate) fn agrees(ledger: &mut Ledger, view: &NodeView<'_>) {
     says(audit.stale_fetches == 0, &|| {
         format!("controller {node} lets fetches wait that there is news for: {audit:?}")
     });
+    let has_all = audit.snapshot.is_none_or(|held| has_all(held, view.disk.metadata_snapshots()));
+    says(has_all, &|| {
+        format!(
+            "node {node} has not the snapshot for nodes that are far behind which it has on its disk (KIP-630): {audit:?}"
+        )
+    });
+}
+
+/// Whether a node has as much of its snapshot at hand, as it says, as its disk has of that.
+fn has_all<'a>(
+    (end, epoch, held): (Offset, LeaderEpoch, usize),
+    mut files: impl Iterator<Item = (&'a FileName, &'a Bytes)>,
+) -> bool {
+    let of = FileName::MetadataSnapshot(end, epoch);
+    files.find(|(name, _)| **name == of).is_none_or(|(_, bytes)| bytes.len() == held)
 }
 
 /// How late a controller may learn of the metadata, ns.
@@ -270,6 +287,18 @@ impl Followed {
 mod tests {
     use super::*;
     use crate::recorder::testing::plan;
+
+    /// A node that was started again knew its snapshot, and had none of it to hand out.
+    #[test]
+    fn a_node_has_the_snapshot_that_its_disk_has() {
+        let (one, other) = (FileName::MetadataSnapshot(7, 1), FileName::MetadataSnapshot(9, 1));
+        let bytes = Bytes::from_static(b"metadata");
+        let files = [(one, bytes.clone()), (other, bytes.slice(..3))];
+        let holds = |held| has_all(held, files.iter().map(|(name, bytes)| (name, bytes)));
+        assert!(holds((7, 1, 8)) && holds((9, 1, 3)));
+        assert!(!holds((7, 1, 0)) && !holds((9, 1, 8)));
+        assert!(holds((8, 1, 0)), "that is another rule's");
+    }
 
     #[test]
     fn who_leads_without_a_majority_is_seen() {

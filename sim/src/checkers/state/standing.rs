@@ -8,6 +8,7 @@ mod put_off;
 mod settled;
 
 use super::NodeView;
+use crate::checkers::configured::deletes_positions;
 use crate::checkers::ledger::Ledger;
 use homeless::Homeless;
 use places::PlacesKept;
@@ -15,6 +16,7 @@ use put_off::PutOff;
 use settled::Settled;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use stormglass_scenarios::plan::Plan;
 
 /// All of that.
 #[derive(Debug, Default)]
@@ -27,9 +29,16 @@ pub(crate) struct Standing {
     left: BTreeSet<Arc<str>>,
     /// Groups that were removed since then, or have begun anew in the other protocol.
     removed: BTreeSet<Arc<str>>,
+    /// Groups may begin anew in the same leader epoch: their topic is deleted, and made again.
+    begin_anew: bool,
 }
 
 impl Standing {
+    /// For what an administrator does to groups' topic.
+    pub(crate) fn of(plan: &Plan) -> Self {
+        Self { begin_anew: deletes_positions(plan), ..Self::default() }
+    }
+
     /// Somebody asks to take members out of a group.
     pub(crate) fn leaves(&mut self, group: &Arc<str>) {
         self.left.insert(Arc::clone(group));
@@ -56,6 +65,9 @@ impl Standing {
     /// Looks at all nodes that are up.
     pub(super) fn look(&mut self, ledger: &mut Ledger, nodes: &[NodeView<'_>]) {
         let (left, removed) = (std::mem::take(&mut self.left), std::mem::take(&mut self.removed));
+        if self.begin_anew {
+            return;
+        }
         self.places.look(ledger, nodes, &left);
         self.settled.look(ledger, nodes, &removed);
         self.put_off.look(ledger, nodes, &(&left | &removed));

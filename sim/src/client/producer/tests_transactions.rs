@@ -42,6 +42,7 @@ fn setup(aborted_permille: u32, epoch_each: bool) -> ProducerSetup {
                 epoch_each,
                 positions,
                 former_members: false,
+                restart_timeout_ms: None,
             },
             timeout_ms: 60_000,
             draws: Streams::new(5).stream("client", "transactions"),
