@@ -2,6 +2,7 @@
 //! with what follows from it. Looks only. Nothing of a running broker depends on it.
 
 mod asking;
+mod cleaning;
 mod configs;
 mod controlling;
 mod fetching;
@@ -12,6 +13,7 @@ mod registration;
 mod transactions;
 
 pub use crate::replica::Follower;
+pub use cleaning::CleanerView;
 pub use configs::{InForceView, ThrottledView};
 pub use controlling::ControllerView;
 pub use fetching::{FollowedView, SessionPartView, SessionView, WaitsView};

@@ -6,6 +6,7 @@
 use super::maintenance::parse_checkpoint;
 use super::{Partition, ReplicaManager};
 use crate::ids::{DiskOpId, Offset, TopicPartition};
+use crate::inspect::CleanerView;
 use crate::log::{CleaningDone, CleaningError, CleaningStart, Dirty, Pass, Progress};
 use crate::records::Records;
 use crate::seam::{DiskError, DiskOpKind, DiskResult, FileName, TimerKey, TraceEvent};
@@ -92,6 +93,13 @@ impl ReplicaManager {
             *cleaned = to;
             self.write_cleaner_checkpoint(step);
         }
+    }
+
+    /// What it is at, for checkers.
+    pub(crate) fn cleaner_view(&self) -> CleanerView<'_> {
+        let Cleaner { running, uncleanable, .. } = &self.cleaner;
+        let cleans = running.as_ref().map(|running| running.pass.tp());
+        CleanerView { cleans, unreadable: uncleanable }
     }
 
     /// Whether a log is being cleaned.

@@ -75,6 +75,10 @@ pub(crate) struct Replica {
     pub(crate) deleted: bool,
     /// What its cleaner has gone over; not looked at since.
     pub(crate) cleaned: Option<Cleaned>,
+    /// The same; what it leaves there was not looked at since.
+    pub(crate) emptied: Option<Cleaned>,
+    /// Where its log begins on its disk, and the leader epoch in which that was so, as looked at.
+    pub(crate) local_start: Option<(LeaderEpoch, Offset)>,
     /// Until when it keeps tombstones and markers, as looked at.
     pub(crate) horizons: Horizons,
     /// Tombstones that its cleaner is to leave out, as looked at.
@@ -111,11 +115,21 @@ impl Replica {
             proposed_for: (NO_EPOCH, -1),
             deleted: false,
             cleaned: None,
+            emptied: None,
+            local_start: None,
             horizons: Horizons::new(),
             tombstones: Tombstones::default(),
             unflushed: None,
             leader_had: Vec::new(),
         }
+    }
+
+    /// Its cleaner has gone over these offsets.
+    pub(crate) fn was_cleaned(&mut self, part: (Offset, Offset), now_ns: u64) {
+        self.turned = true;
+        self.cleaned = Some(Cleaned::with(self.cleaned, part, now_ns));
+        self.emptied = Some(Cleaned::with(self.emptied, part, now_ns));
+        self.tombstones.cleaned(part);
     }
 
     /// Its log is another one from now on, or may be: what was seen of it does not count.
@@ -372,7 +386,8 @@ impl Partition {
         };
         self.history.push(now_ns, node, Turn::Down { lost_unsynced, why: cause.what.clone() });
         self.replicas[at].begins_anew = None;
-        self.replicas[at].cleaned = None;
+        (self.replicas[at].cleaned, self.replicas[at].emptied) = (None, None);
+        self.replicas[at].local_start = None;
         self.replicas[at].tombstones.clear();
         self.replicas[at].unflushed = None;
         if !lost_unsynced {

@@ -21,8 +21,8 @@ use super::one_leader::Quorum;
 use super::ownership::Ownership;
 use super::partition::Partition;
 use super::state::{
-    Changes, Chores, Elections, Expired, Followed, Forgotten, Heartbeats, InTouch, Kept, Lasting,
-    Learners, Overdue, Recorded, Segments, SessionEnds, Standing, Unaware,
+    AsFound, Changes, Chooses, Chores, Elections, Expired, Followed, Forgotten, Heartbeats,
+    InTouch, Kept, Lasting, Learners, Overdue, Recorded, Segments, SessionEnds, Standing, Unaware,
 };
 use super::timeouts::Timeouts;
 use super::transactions::Transactions;
@@ -112,7 +112,9 @@ pub struct Checkers {
     pub(super) heartbeats: Heartbeats,
     pub(super) in_touch: InTouch,
     pub(super) recorded: Recorded,
+    pub(super) as_found: AsFound,
     pub(super) changes: Changes,
+    pub(super) chooses: Chooses,
     pub(super) chores: Chores,
     pub(super) overdue: Overdue,
     pub(super) elections: Elections,
@@ -182,7 +184,9 @@ impl Checkers {
             heartbeats: Heartbeats::new(plan),
             in_touch: InTouch::new(plan),
             recorded: Recorded::default(),
+            as_found: AsFound::default(),
             changes: Changes::default(),
+            chooses: Chooses::default(),
             chores: Chores::default(),
             overdue: Overdue::default(),
             elections: Elections::default(),
@@ -249,6 +253,8 @@ impl Checkers {
         self.heartbeats.node_down(node);
         self.in_touch.node_down(node);
         self.recorded.node_down(node);
+        self.as_found.node_down(node);
+        self.chooses.node_down(node);
         self.chores.node_down(node);
         self.overdue.node_down(node);
         self.elections.node_down(node);

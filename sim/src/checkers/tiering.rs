@@ -5,7 +5,7 @@ use super::partition::{Partition, Replica};
 use super::state::Waits;
 use std::collections::BTreeMap;
 use std::ops::Range;
-use stormglass_broker_core::ids::{LeaderEpoch, Offset, RemoteSegmentId};
+use stormglass_broker_core::ids::{LeaderEpoch, NO_EPOCH, Offset, RemoteSegmentId};
 use stormglass_broker_core::log::EpochEntry;
 use stormglass_broker_core::seam::RemoteSegment;
 
@@ -82,6 +82,35 @@ impl Stored {
         ends.filter(|at| within.contains(at)).filter(is_other).min()
     }
 
+    /// The first offset of some that no segment holds in the epoch that a log knows there: what is there is of another
+    /// history, and nothing of this one is. `epoch_of`: of an offset, and where that ends in the log.
+    pub(crate) fn uncovered(
+        &self,
+        within: Range<Offset>,
+        epoch_of: &dyn Fn(Offset) -> (LeaderEpoch, Offset),
+    ) -> Option<Offset> {
+        let mut next = within.start;
+        while next < within.end {
+            let (epoch, epoch_end) = epoch_of(next);
+            if epoch == NO_EPOCH {
+                return None; // nothing tells
+            }
+            let holding = self.segments.iter().filter(|(_, of)| (of.0..=of.1).contains(&next));
+            let ends = holding.filter_map(|(id, (_, last))| {
+                let known = self.epochs.get(id)?;
+                let after = known.partition_point(|entry| entry.start_offset <= next);
+                let is_same = after.checked_sub(1).is_some_and(|at| known[at].epoch == epoch);
+                let their_end = known.get(after).map_or(last + 1, |of| of.start_offset);
+                is_same.then(|| their_end.min(last + 1))
+            });
+            match ends.map(|end| end.min(epoch_end)).max().filter(|end| *end > next) {
+                Some(end) => next = end,
+                None => return Some(next),
+            }
+        }
+        None
+    }
+
     /// The first offset in `from..upto` that is not there.
     pub(crate) fn missing(&self, from: Offset, upto: Offset) -> Option<Offset> {
         let mut next = from;
@@ -122,19 +151,23 @@ mod tests {
     use crate::recorder::testing::tp;
     use stormglass_broker_core::seam::RemoteIndexes;
 
+    fn segment(id: u128, (base, end): (Offset, Offset)) -> RemoteSegment {
+        RemoteSegment {
+            id: RemoteSegmentId(id),
+            tp: tp(0),
+            base,
+            end,
+            bytes: 100,
+            max_timestamp: 0,
+            epochs: Vec::new(),
+            indexes: RemoteIndexes::default(),
+        }
+    }
+
     fn stored(segments: &[(Offset, Offset)]) -> Stored {
         let mut stored = Stored::default();
-        for (id, (base, end)) in (0..).zip(segments.iter().copied()) {
-            stored.add(&RemoteSegment {
-                id: RemoteSegmentId(id),
-                tp: tp(0),
-                base,
-                end,
-                bytes: 100,
-                max_timestamp: 0,
-                epochs: Vec::new(),
-                indexes: RemoteIndexes::default(),
-            });
+        for (id, of) in (0..).zip(segments.iter().copied()) {
+            stored.add(&segment(id, of));
         }
         stored
     }
@@ -166,6 +199,25 @@ mod tests {
         assert_eq!(stored.differs(0..20, &|_| 2), Some(0));
         assert_eq!(stored.differs(6..20, &|_| 2), None, "it begins later");
         assert_eq!(stored.differs(0..20, &|at| if at < 15 { right(at) } else { -1 }), Some(19));
+    }
+
+    #[test]
+    fn what_is_of_another_history_stands_for_nothing() {
+        let mut stored = stored(&[(0, 9), (10, 29)]);
+        let known = |epoch, start_offset| EpochEntry { epoch, start_offset };
+        stored.epochs.insert(RemoteSegmentId(0), vec![known(0, 0)]);
+        stored.epochs.insert(RemoteSegmentId(1), vec![known(0, 0)]);
+        let same = |_: Offset| (0, 40);
+        assert_eq!(stored.uncovered(0..30, &same), None);
+        assert_eq!(stored.uncovered(0..31, &same), Some(30), "it is not there");
+        let other = |at: Offset| if at < 15 { (0, 15) } else { (2, 40) };
+        assert_eq!(stored.uncovered(0..15, &other), None);
+        assert_eq!(stored.uncovered(0..30, &other), Some(15));
+        assert_eq!(stored.uncovered(20..30, &other), Some(20));
+        assert_eq!(stored.uncovered(0..30, &|_| (NO_EPOCH, 40)), None, "nothing tells");
+        stored.add(&segment(2, (15, 34)));
+        stored.epochs.insert(RemoteSegmentId(2), vec![known(0, 0), known(2, 15)]);
+        assert_eq!(stored.uncovered(0..30, &other), None, "it was copied again");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 mod absent;
 mod adding;
 mod applications;
+mod behind;
 mod configs;
 mod coordinators;
 mod crossings;

@@ -2,6 +2,7 @@
 //! the run without the seed's draws.
 
 use super::absent;
+use super::behind;
 use super::configs;
 use super::coordinators;
 use super::crossings;
@@ -91,6 +92,7 @@ pub fn swarm(base: &Plan, seed: u64) -> Plan {
         strangers::storm(&mut plan);
         absent::storm(&mut plan);
         unheard::storm(&mut plan);
+        behind::storm(&mut plan);
         positioned::storm(&mut plan);
         positioned::spare(&mut plan);
         drop_administrator(&mut plan);

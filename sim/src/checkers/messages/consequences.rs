@@ -2,8 +2,8 @@
 //! what must not have changed has not.
 
 use super::{
-    Speaker, TakenIn, Talk, awaited, controller, learned, overtaken, peers, proven, session_times,
-    shutdowns,
+    Speaker, TakenIn, Talk, awaited, controller, copied, learned, overtaken, peers, proven,
+    session_times, shutdowns,
 };
 use crate::checkers::suite::Checkers;
 use stormglass_broker_core::ids::TopicPartition;
@@ -14,7 +14,7 @@ impl Checkers {
     #[must_use]
     pub fn has_heard(&self) -> bool {
         let Talk {
-            stays_fenced,
+            fenced,
             before,
             unproven,
             proposed,
@@ -31,7 +31,7 @@ impl Checkers {
         let is_silent = is_silent && proven.is_empty() && !awaited.is_due();
         let is_silent = is_silent && !overtaken.is_asked() && unwritten.is_none();
         let is_silent = is_silent && !put_off.is_due();
-        let asks = stays_fenced.is_some() || shutdowns.is_asked() || carried_out.is_asked();
+        let asks = fenced.is_some() || shutdowns.is_asked() || carried_out.is_asked();
         asks || !is_silent
     }
 
@@ -39,7 +39,10 @@ impl Checkers {
     pub(super) fn has_taken(&mut self, by: Speaker<'_>, replies: &[Reply]) {
         let mut befores = std::mem::take(&mut self.talk.before);
         for before in befores.drain(..) {
-            self.about(before.tp, |says| peers::stale_answer(says, by, before));
+            self.about(before.tp, |says| {
+                peers::stale_answer(says, by, before);
+                copied::are_taken(says, by, &before);
+            });
         }
         self.talk.before = befores; // its room serves the next answer
         for told in std::mem::take(&mut self.talk.learned) {
@@ -71,8 +74,8 @@ impl Checkers {
         if let Some(asked) = self.talk.shutdowns.taken(by) {
             self.rest(|says| shutdowns::lets_end(says, by, &asked));
         }
-        if let Some(broker) = self.talk.stays_fenced.take() {
-            self.rest(|says| controller::is_still_fenced(says, by, broker));
+        if let Some(fenced) = self.talk.fenced.take() {
+            self.rest(|says| controller::is_let_in_in_time(says, by, fenced));
         }
         if let Some((key, objection)) = self.talk.carried_out.objection(by.broker) {
             self.talk.objections.insert(key, objection);

@@ -4,9 +4,9 @@ use super::{Says, Speaker, fencing, peers, placed, quotas, undone};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use stormglass_broker_core::Broker;
-use stormglass_broker_core::ids::{NodeId, TopicPartition};
+use stormglass_broker_core::ids::{NodeId, Offset, TopicPartition};
 use stormglass_broker_core::inspect::CoordinatorView;
-use stormglass_broker_core::metadata::MetadataImage;
+use stormglass_broker_core::metadata::{BrokerImage, MetadataImage};
 use stormglass_broker_core::protocol::{
     AlterPartitionData, BrokerHeartbeatRequest, BrokerHeartbeatResponse, MetadataResponse, Request,
     Response,
@@ -161,19 +161,58 @@ fn ineligible(image: &MetadataImage, data: &AlterPartitionData) -> Option<String
     Some(format!("broker {member} is in it in its epoch {epoch}; registered is {registered:?}"))
 }
 
-/// A fenced broker that does not know of its own registration yet: it would act on the one before.
-pub(super) fn stays_fenced(broker: &Broker, request: &Request) -> Option<NodeId> {
-    let Request::BrokerHeartbeat(asked) = request else { return None };
-    let known = broker.active_metadata()?.broker(asked.broker)?;
-    let is_behind = known.fenced && asked.current_metadata_offset < known.epoch;
-    is_behind.then_some(asked.broker)
+/// A fenced broker that says how far it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Fenced {
+    broker: NodeId,
+    /// Broker epoch: offset of its registration in the metadata.
+    epoch: Offset,
+    /// Whether it knows of its own registration, and does not ask to stay fenced, or to end.
+    is_ready: bool,
+}
+
+impl Fenced {
+    /// As a controller hears of it. What is said in another life says nothing of this one, unless it is behind that,
+    /// too.
+    pub(super) fn of(broker: &Broker, request: &Request) -> Option<Self> {
+        let Request::BrokerHeartbeat(asked) = request else { return None };
+        Self::heard(broker.active_metadata()?.broker(asked.broker)?, asked)
+    }
+
+    fn heard(known: &BrokerImage, asked: &BrokerHeartbeatRequest) -> Option<Self> {
+        let is_behind = asked.current_metadata_offset < known.epoch;
+        let stays = asked.want_fence || asked.want_shut_down;
+        let is_ready = !is_behind && !stays && asked.broker_epoch == known.epoch;
+        let (broker, epoch) = (asked.broker, known.epoch);
+        (known.fenced && (is_behind || is_ready)).then_some(Self { broker, epoch, is_ready })
+    }
+
+    /// Whether it may be so after that. Who does not know of its own registration yet would act on the one before; who
+    /// does is let in at once, whatever else is committed meanwhile: in a busy cluster, something always is
+    /// (KAFKA-13959, Kafka's `BrokerHeartbeatManager.calculateNextBrokerState`).
+    fn may_be(self, known: &BrokerImage) -> bool {
+        match self.is_ready {
+            true => known.epoch != self.epoch || !known.fenced,
+            false => known.fenced,
+        }
+    }
 }
 
 /// The same broker, after the heartbeat.
-pub(super) fn is_still_fenced(says: &mut Says<'_>, by: Speaker<'_>, broker: NodeId) {
+pub(super) fn is_let_in_in_time(says: &mut Says<'_>, by: Speaker<'_>, of: Fenced) {
     let Some(image) = by.broker.active_metadata() else { return };
-    says.rule(image.broker(broker).is_none_or(|known| known.fenced), &|| {
-        format!("controller {} unfences broker {broker}, which does not know it yet", by.node)
+    says.rule(image.broker(of.broker).is_none_or(|known| of.may_be(known)), &|| {
+        let (node, broker) = (by.node, of.broker);
+        match of.is_ready {
+            true => format!(
+                "controller {node} keeps broker {broker} fenced, which knows of its registration at offset {} of the \
+                 metadata",
+                of.epoch
+            ),
+            false => {
+                format!("controller {node} unfences broker {broker}, which does not know it yet")
+            }
+        }
     });
 }
 
@@ -254,6 +293,36 @@ mod tests {
         assert!(!names_alive(&image, std::slice::from_ref(&one)), "who is about to end is there");
         assert!(!names_alive(&image, &[(NodeId(1), None), three.clone()]), "its rack is gone");
         assert!(!names_alive(&image, &[one.clone(), three, one]), "it is named twice");
+    }
+
+    #[test]
+    fn a_fenced_broker_is_let_in_once_it_knows_of_its_registration() {
+        let mut image = MetadataImage::default();
+        let record = RegisterBrokerRecord { epoch: 20, fenced: true, ..registered(1) };
+        image.apply(&MetadataRecord::RegisterBroker(record)).unwrap();
+        let fenced = image.broker(NodeId(1)).unwrap();
+        let request = BrokerHeartbeatRequest {
+            broker: NodeId(1),
+            broker_epoch: 20,
+            current_metadata_offset: 20,
+            want_fence: false,
+            want_shut_down: false,
+        };
+        let unfenced = BrokerImage { fenced: false, ..fenced.clone() };
+        let ready = Fenced::heard(fenced, &request).unwrap();
+        assert!(ready.may_be(&unfenced) && !ready.may_be(fenced));
+        assert!(ready.may_be(&BrokerImage { epoch: 30, ..fenced.clone() }), "in another life");
+        let asked = |change: &dyn Fn(&mut BrokerHeartbeatRequest)| {
+            let mut asked = request;
+            change(&mut asked);
+            Fenced::heard(fenced, &asked)
+        };
+        assert_eq!(asked(&|asked| asked.want_fence = true), None, "it wants to stay so");
+        assert_eq!(asked(&|asked| asked.want_shut_down = true), None);
+        assert_eq!(asked(&|asked| asked.broker_epoch = 10), None, "of another life");
+        let behind = asked(&|asked| asked.current_metadata_offset = 19).unwrap();
+        assert!(behind.may_be(fenced) && !behind.may_be(&unfenced));
+        assert_eq!(Fenced::heard(&unfenced, &request), None, "nothing is to come");
     }
 
     #[test]

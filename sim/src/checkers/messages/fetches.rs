@@ -8,7 +8,7 @@ use stormglass_broker_core::ids::{LeaderEpoch, NO_EPOCH, Offset, TopicPartition}
 use stormglass_broker_core::inspect::{Follower, ReplicaView};
 use stormglass_broker_core::log::Log;
 use stormglass_broker_core::protocol::{
-    EpochEndOffset, FetchPartition, FetchPartitionResponse, FetchRequest,
+    EpochEndOffset, FetchPartition, FetchPartitionResponse, FetchRequest, FetchResponse,
 };
 
 /// A partition of a fetch.
@@ -18,6 +18,8 @@ pub(super) struct Question<'a> {
     pub(super) position: &'a FetchPartition,
     /// Nothing else is in the answer.
     pub(super) is_alone: bool,
+    /// By [`is_sent_on_at_once`].
+    pub(super) is_at_once: bool,
     /// The position was out of the log's range as the fetch came.
     pub(super) was_outside: bool,
     /// The position was looked at as the fetch came, and agreed with the log.
@@ -76,6 +78,27 @@ pub(super) fn answer(
     if let Some(view) = by.broker.replica_view(part.tp) {
         of_replica(says, by.node, &view, question, part);
     }
+    if let (Some(nearest), Some(image)) = (part.preferred_read_replica, by.broker.metadata()) {
+        let known = image.broker(nearest);
+        let is_near = known.is_none_or(|known| known.rack == question.fetch.rack);
+        says.rule(is_near, &|| {
+            let rack = &question.fetch.rack;
+            format!(
+                "broker {} sends a consumer in {rack:?} to {nearest:?}, which is elsewhere",
+                by.node
+            )
+        });
+    }
+}
+
+/// Whether an answer sends a consumer elsewhere, and has not waited for a read of any partition: there are neither
+/// records nor errors in it. What is read from remote storage may be left out of an answer.
+pub(super) fn is_sent_on_at_once(by: Speaker<'_>, answer: &FetchResponse) -> bool {
+    let is_sent_on = |part: &FetchPartitionResponse| part.preferred_read_replica.is_some();
+    let is_bare = |part: &FetchPartitionResponse| part.records.is_empty() && part.error.is_ok();
+    answer.partitions.iter().any(is_sent_on)
+        && answer.partitions.iter().all(is_bare)
+        && !by.broker.replica_views().any(|view| view.log.is_tiered())
 }
 
 /// A session does not keep what its fetcher has dropped.
@@ -163,7 +186,8 @@ pub(super) fn of_replica(
 }
 
 /// Followers answer consumers that know of racks (KIP-392). Nobody else is sent elsewhere, and nobody is sent
-/// back to who answers.
+/// back to who answers, nor to who is not in sync: that one may stay behind, and the consumer with it, as it would be
+/// sent there again and again (KAFKA-14372).
 fn leads_or_serves(
     says: &mut Says<'_>,
     node: i32,
@@ -183,7 +207,8 @@ fn leads_or_serves(
     let offset = question.position.fetch_offset;
     let has = |of: &Follower| !question.is_alone || (of.log_start..=of.log_end).contains(&offset);
     let is_there = view.lead.as_ref().is_none_or(|lead| {
-        lead.followers.iter().any(|follower| follower.id == nearest && has(follower))
+        let is_in_sync = !question.is_at_once || lead.isr.contains(&nearest);
+        is_in_sync && lead.followers.iter().any(|of| of.id == nearest && has(of))
     });
     let is_right = is_near && !has_records && nearest.0 != node && is_there;
     says.rule(is_right, &|| {

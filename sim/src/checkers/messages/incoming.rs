@@ -5,8 +5,8 @@ use super::looked::Looked;
 use super::open::{Open, is_looked_at};
 use super::unwritten::Unwritten;
 use super::{
-    Before, Talk, controller, fencing, fetches, flawed, learned, members, peers, proven, quotas,
-    undone, votes,
+    Before, Talk, controller, copied, fencing, fetches, flawed, learned, members, peers, proven,
+    quotas, undone, votes,
 };
 use crate::checkers::suite::Checkers;
 use stormglass_broker_core::Broker;
@@ -46,7 +46,7 @@ impl Checkers {
         self.talk.ends.asked(request);
         self.talk.creations.asked(request, self.creates_topics);
         self.talk.shutdowns.asked((node, broker), request);
-        self.talk.stays_fenced = controller::stays_fenced(broker, request);
+        self.talk.fenced = controller::Fenced::of(broker, request);
         let key = (node, conn, correlation);
         self.talk.carried_out.asked(now_ns, key, broker, request);
         self.talk.owed.asked(key, request);
@@ -163,7 +163,7 @@ impl Checkers {
         self.talk.proven.clear();
         self.talk.refused.clear();
         self.talk.proposed.clear();
-        self.talk.stays_fenced = None;
+        self.talk.fenced = None;
         self.talk.creations.rest();
         self.talk.shutdowns.rest();
         self.talk.carried_out.rest();
@@ -191,6 +191,7 @@ impl Checkers {
                 log_end: view.log.log_end_offset(),
                 next: view.log.next_offset(),
                 high_watermark: view.high_watermark,
+                records: copied::records(answer).filter(|_| asked_by <= correlation),
             };
             // an answer to what was asked before that is not waited for any more
             if asked_by <= correlation {

@@ -104,6 +104,7 @@ mod tests {
             log_end: asked,
             next,
             high_watermark: 20,
+            records: None,
         };
         let refused = |asked, next, first| are_written(&before(asked, next), first);
         assert!(refused(20, 30, Some(20)), "the disk has not confirmed them yet");

@@ -14,6 +14,7 @@ mod committed;
 mod committing;
 mod consequences;
 mod controller;
+mod copied;
 mod creations;
 mod decided;
 mod deleted;
@@ -136,6 +137,8 @@ struct Before {
     log_end: Offset,
     next: Offset,
     high_watermark: Offset,
+    /// Where the records begin and end that come with the answer, if it is waited for.
+    records: Option<(Offset, Offset)>,
 }
 
 /// Offset that a follower has asked for, its leader epoch, and the request that said so.
@@ -195,8 +198,8 @@ pub(crate) struct Talk {
     proposed: Vec<(TopicPartition, Option<TakenIn>)>,
     /// Of the answer that is being taken: markers that are not written.
     unwritten: Option<Unwritten>,
-    /// Of the heartbeat that is being handled: a broker that must stay fenced.
-    stays_fenced: Option<NodeId>,
+    /// Of the heartbeat that is being handled: a broker that is fenced.
+    fenced: Option<controller::Fenced>,
     /// Present where clients are under quotas.
     quotas: Option<Box<Quotas>>,
 }

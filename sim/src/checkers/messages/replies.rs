@@ -105,12 +105,14 @@ impl Checkers {
     ) {
         let positions = self.talk.sessions.answered(by.node, fetch, answer);
         self.rest(|says| fetches::forgets(says, by, fetch));
+        let is_at_once = fetches::is_sent_on_at_once(by, answer);
         for (part, position) in answer.partitions.iter().zip(&positions) {
             let Some(position) = position else { continue };
             let question = fetches::Question {
                 fetch,
                 position,
                 is_alone: answer.partitions.len() == 1,
+                is_at_once,
                 was_outside: open.noted.was_outside(position),
                 has_agreed: open.agreed.contains(&(part.tp, position.fetch_offset)),
                 had: open.had(part.tp),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use stormglass_broker_core::config::{ServerConfig, TopicConfig};
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::{LeaderEpoch, NodeId, Offset, TopicPartition};
-use stormglass_broker_core::inspect::{LeadView, ProducerView, ReplicaView};
+use stormglass_broker_core::inspect::{Follower, LeadView, ProducerView, ReplicaView};
 use stormglass_broker_core::log::{Log, LogConfig};
 use stormglass_broker_core::protocol::{
     EpochEndOffset, FetchPartition, FetchPartitionResponse, FetchRequest, FetchResponse,
@@ -146,8 +146,17 @@ pub(super) fn broken_by(check: impl FnOnce(&mut Says<'_>)) -> usize {
 
 /// One of several partitions, of which nothing was noted as the fetch came.
 fn asked<'a>(fetch: &'a FetchRequest, position: &'a FetchPartition) -> Question<'a> {
-    let (is_alone, was_outside, has_agreed, had) = (false, false, false, None);
-    Question { fetch, position, is_alone, was_outside, has_agreed, had, unknown: &[] }
+    let (is_alone, is_at_once, was_outside, has_agreed) = (false, false, false, false);
+    Question {
+        fetch,
+        position,
+        is_alone,
+        is_at_once,
+        was_outside,
+        has_agreed,
+        had: None,
+        unknown: &[],
+    }
 }
 
 /// What the rules say of a consumer's answer.
@@ -174,6 +183,29 @@ fn who_was_ahead_may_hear_of_it_when_others_are_read() {
     assert_eq!(broken(false, true), 0);
     assert_eq!(broken(true, true), 1, "alone, it is told at once");
     assert_eq!(broken(false, false), 1, "it was within the log as it came");
+}
+
+/// KAFKA-14372: who is not in sync may never have what comes next.
+#[test]
+fn consumers_are_sent_to_replicas_in_sync() {
+    let log = log();
+    let (request, position) = (fetch((0, -1), Vec::new()), part(10, -1));
+    let request = FetchRequest { rack: Some("a".into()), ..request };
+    let preferred_read_replica = Some(NodeId(2));
+    let answer = FetchPartitionResponse { preferred_read_replica, ..told(Records::default()) };
+    let broken = |isr: &[NodeId], is_at_once, log_end| {
+        let mut follower = Follower::unknown(NodeId(2));
+        (follower.log_start, follower.log_end) = (0, log_end);
+        let led = view(&log);
+        let lead = led.lead.map(|lead| LeadView { isr, followers: vec![follower].into(), ..lead });
+        let led = ReplicaView { lead, ..view(&log) };
+        let question = Question { is_alone: true, is_at_once, ..asked(&request, &position) };
+        broken_by(|says| fetches::of_replica(says, 1, &led, question, &answer))
+    };
+    let (both, alone) = ([NodeId(1), NodeId(2)], [NodeId(1)]);
+    assert_eq!((broken(&both, true, 15), broken(&both, true, 9)), (0, 1), "it has less");
+    assert_eq!(broken(&alone, true, 15), 1);
+    assert_eq!(broken(&alone, false, 15), 0, "it may have been in sync before a read");
 }
 
 /// Hunt seed 28002533.

@@ -4,6 +4,7 @@
 use super::replicas::{Of, check};
 use crate::checkers::ledger::Ledger;
 use crate::checkers::partition::Partition;
+use std::ops::Range;
 use std::sync::Arc;
 use stormglass_broker_core::ids::Offset;
 use stormglass_broker_core::records::Batch;
@@ -22,6 +23,10 @@ impl Cleaned {
         let more = Self { from, upto, at_ns };
         let Some(before) = before else { return more };
         Self { from: before.from.min(from), upto: before.upto.max(upto), at_ns }
+    }
+
+    pub(super) fn offsets(&self) -> Range<Offset> {
+        self.from..self.upto
     }
 }
 

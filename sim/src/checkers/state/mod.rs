@@ -2,12 +2,14 @@
 //! must obey. Looked at between events, once a simulated second and at the end.
 
 mod answered;
+mod as_found;
 mod asks;
 mod changes;
 mod chores;
 mod cleaned;
 mod coordinating;
 mod elections;
+mod emptied;
 mod expired;
 mod forgotten;
 mod goes_on;
@@ -45,6 +47,7 @@ mod timers;
 mod tombstones;
 mod transactions;
 mod unaware;
+mod uncleanable;
 mod unflushed;
 mod waits;
 
@@ -61,6 +64,7 @@ use stormglass_broker_core::inspect::ReplicaView;
 use stormglass_broker_core::seam::TimerKey;
 use stormglass_broker_core::time::Instant;
 
+pub(crate) use as_found::AsFound;
 pub(crate) use changes::Changes;
 pub(crate) use chores::Chores;
 pub(crate) use cleaned::Cleaned;
@@ -87,6 +91,7 @@ pub(crate) use standing::Standing;
 pub(crate) use tiered::Waits;
 pub(crate) use tombstones::Tombstones;
 pub(crate) use unaware::Unaware;
+pub(crate) use uncleanable::Chooses;
 pub(crate) use unflushed::Limit as FlushLimit;
 pub(crate) use waits::PROMISE as WAITS;
 
@@ -161,6 +166,7 @@ impl Checkers {
             }
             self.recorded(view, &checkpoints);
             self.kept.put_back(view.node, checkpoints);
+            self.keeps_what_it_found(view);
             let now = (&mut self.ledger, now_ns);
             self.timeouts.overdue(now, view, lag_max_ns);
             held::in_sync(&mut self.ledger, view, &self.timeouts);
@@ -252,6 +258,7 @@ impl Checkers {
         let end = |of: ReplicaView<'_>| (of.tp, of.log.log_end_offset());
         let ends: BTreeMap<_, _> = broker.replica_views().map(end).collect();
         self.recorded.started(node, &kept::Checkpoints::without_marks(disk).points.rows, &ends);
+        self.as_found.started((node, disk), |tp| ends.contains_key(tp));
         let now_ms = self.ledger.wall_ms(self.ledger.now_ns);
         for tp in ends.keys() {
             let at = self.partition(*tp);
@@ -273,6 +280,7 @@ impl Checkers {
         }
         self.expired.rings(now_ns, (node, broker), key);
         self.elections.rings(now_ns, (node, broker), key);
+        self.chooses.rings(node, key);
     }
 
     /// A node has taken an input.
@@ -281,6 +289,7 @@ impl Checkers {
             self.session_ends.stepped(&self.changed_sessions, node, broker);
         }
         self.has_looked(node, broker);
+        self.has_chosen(node, broker);
         self.has_elected(node, broker);
     }
 
@@ -335,7 +344,9 @@ impl Checkers {
             cleaned::look(p, ledger, of, self.has_right_clocks, |from, upto| {
                 view.disk.batches(replica.tp, &(from..upto))
             });
+            tiered::gone(p, ledger, of);
             if moment.is_some() {
+                emptied::look(p, ledger, of, view.disk);
                 logs::nothing_buried(p, ledger, view.node, view.disk.buried(replica.tp));
             }
             let is_due = p.replicas[mine].turned || moment == Some(Moment::Drained);

@@ -4,6 +4,7 @@ use super::NodeView;
 use super::replicas::{Of, check};
 use crate::checkers::ledger::Ledger;
 use crate::checkers::partition::Partition;
+use crate::checkers::void::Void;
 use stormglass_broker_core::ids::{LeaderEpoch, Offset};
 use stormglass_broker_core::inspect::ReplicaView;
 
@@ -77,6 +78,38 @@ fn uncopied(p: &Partition, replica: &ReplicaView<'_>) -> Option<Offset> {
     }
     // a leader before it may have deleted more than it has heard of
     p.stored.missing(log.log_start_offset().max(p.stored.log_start), rolled)
+}
+
+/// What a leader has taken from its disk since the last look is in remote storage in the epochs that its log has:
+/// segments of a history that an unclean election has ended stand for nothing (KAFKA-15241). Where there was one such
+/// election at most: with more, others may have deleted since what a leader has found there.
+pub(super) fn gone(p: &mut Partition, ledger: &mut Ledger, Of { node, replica }: Of<'_>) {
+    let log = replica.log;
+    if !log.is_tiered() {
+        return;
+    }
+    let (epoch, upto) = (replica.leader_epoch, log.local_log_start_offset());
+    let mine = p.replica(node);
+    let before = p.replicas[mine].local_start.replace((epoch, upto));
+    let before = before.filter(|(led, from)| *led == epoch && *from < upto);
+    let Some((_, from)) = before.filter(|_| replica.lead.is_some()) else { return };
+    let is_sure = matches!(p.void, None | Some(Void::Unclean)) && p.losses.iter().count() <= 1;
+    if !is_sure || p.newest() != (epoch, Some(node)) {
+        return;
+    }
+    let from = from.max(log.log_start_offset()).max(p.stored.log_start);
+    let epoch_of = |offset: Offset| {
+        let known = log.epoch_at(offset);
+        (known, log.end_offset_for_epoch(known).end_offset)
+    };
+    let uncovered = p.stored.uncovered(from..upto, &epoch_of);
+    check(p, ledger, uncovered.is_none(), &|| {
+        format!(
+            "leader {node} has deleted what is below {upto} from its disk, and remote storage has offset {uncovered:?} \
+             in other epochs at most; it knows {:?}",
+            log.epoch_entries()
+        )
+    });
 }
 
 /// Bytes that a leader keeps that has just deleted, local and remote ones; `None` where that cannot be told.

@@ -4,7 +4,6 @@ use super::Checkers;
 use crate::checkers::appends::{self, Origin};
 use crate::checkers::history::Turn;
 use crate::checkers::roles::{self, Change};
-use crate::checkers::state::Cleaned;
 use crate::checkers::table::Entry;
 use crate::checkers::{log_starts, tiering};
 use stormglass_broker_core::ids::TopicPartition;
@@ -156,18 +155,14 @@ impl Checkers {
         let replica = p.replica(node);
         match event {
             TraceEvent::Compacted { from, upto, .. } => {
-                let replica = &mut p.replicas[replica];
-                replica.turned = true;
-                let part = (*from, *upto);
-                replica.cleaned = Some(Cleaned::with(replica.cleaned, part, now_ns));
-                replica.tombstones.cleaned(part);
+                p.replicas[replica].was_cleaned((*from, *upto), now_ns);
             }
             TraceEvent::Truncated { to, from, high_watermark, .. } => {
                 self.kept.cut(node, tp);
                 self.segments.cut(node, tp);
                 p.replicas[replica].markers.retain(|(_, marker), _| marker < to);
                 p.replicas[replica].forget_horizons();
-                p.replicas[replica].cleaned = None;
+                (p.replicas[replica].cleaned, p.replicas[replica].emptied) = (None, None);
                 appends::truncated(p, ledger, (replica, *to), (*from, *high_watermark));
             }
             TraceEvent::BecameLeader { epoch, start, isr, .. } => {
