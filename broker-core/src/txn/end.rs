@@ -4,6 +4,7 @@ use super::coordinator::{Cx, Then, TransactionCoordinator};
 use super::end_each::End;
 use crate::error::ErrorCode;
 use crate::protocol::{EndTxnRequest, EndTxnResponse, Response, TransactionRules};
+use crate::seam::TraceEvent;
 use crate::step::ReplyTo;
 
 impl TransactionCoordinator {
@@ -38,6 +39,9 @@ impl TransactionCoordinator {
         let EndTxnRequest { transactional_id: id, producer, commit, rules } = request;
         let wall_ms = cx.step.wall_ms;
         let (place, known) = self.known(cx.image, id)?;
+        if rules.has_epochs() && known.has_gone_on(*producer) {
+            cx.step.trace(TraceEvent::Mark("transaction-end-too-late"));
+        }
         let end = match rules {
             TransactionRules::EpochEach => known.end_each(*producer, *commit, new_id, wall_ms)?,
             TransactionRules::Added => known

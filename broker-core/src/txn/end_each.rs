@@ -66,6 +66,11 @@ impl Transaction {
         }
     }
 
+    /// Whether the end is one of the transaction before, and came once more after the next one has begun (KAFKA-17754).
+    pub(super) fn has_gone_on(&self, producer: ProducerIdAndEpoch) -> bool {
+        self.values.state == TransactionState::Ongoing && self.values.is_retried_by(producer)
+    }
+
     fn decide(&mut self, commit: bool, new_id: Option<i64>, wall_ms: i64) -> End {
         let now = &self.values;
         let needs_id = is_exhausted(now.producer.epoch);

@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Something that happens at a time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -327,6 +328,18 @@ pub enum Operation {
         partitions: u32,
         /// Replicas of each.
         replicas: u32,
+    },
+    /// Topics are asked for in one request, and the controller places their replicas. Some may be there already.
+    PlaceTopics {
+        /// Topics.
+        topics: Vec<String>,
+        /// Partitions of each.
+        partitions: u32,
+        /// Replicas of each partition.
+        replicas: u32,
+        /// Configs of each, with Kafka's names.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        config: BTreeMap<String, String>,
     },
     /// Words are added to a list among a topic's configs, or taken out of it.
     ChangeTopicList {

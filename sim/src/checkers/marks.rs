@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use stormglass_broker_core::seam::TraceEvent;
 
 /// Marks that a hunt should reach, with what they say of a run.
-pub const MARKS: [(&str, &str); 64] = [
+pub const MARKS: [(&str, &str); 65] = [
     ("truncation", "a replica cut its log"),
     ("truncation-below-high-watermark", "a replica cut its log below its high watermark"),
     ("log-restarted", "a replica dropped its log and went on at its leader's log start"),
@@ -53,6 +53,7 @@ pub const MARKS: [(&str, &str); 64] = [
         "transaction-marker-too-early",
         "a marker came for positions that their coordinator was still loading",
     ),
+    ("transaction-end-too-late", "an EndTxn came once more after the next transaction had begun"),
     ("coordinator-load-failed", "a coordinator could not read its log, and tried again"),
     ("producer: epoch bumped", "an idempotent producer gave up on a batch and began a new epoch"),
     (

@@ -115,7 +115,10 @@ impl Operator {
 
     fn answered(&mut self, response: &Response, cx: &mut ClientCx<'_>) {
         let Some((task, refused)) = self.asked.take() else { return };
-        if let Response::CreateTopics(answer) = response {
+        let is_tried = is_rehearsal(&task.request);
+        if let Response::CreateTopics(answer) = response
+            && !is_tried
+        {
             let made = answer.topics.iter().filter(|topic| topic.error.is_ok());
             self.made.extend(made.map(|topic| (Arc::clone(&topic.name), topic.id)));
         }
@@ -132,7 +135,8 @@ impl Operator {
             self.tasks.push_front(Task { due_ns: cx.now_ns + ELSEWHERE_NS, ..task });
             self.refused = refused + 1;
         } else {
-            cx.effects.marks.push(came_of(response));
+            let mark = if is_tried { "operator: a change was tried" } else { came_of(response) };
+            cx.effects.marks.push(mark);
         }
     }
 
@@ -200,6 +204,16 @@ impl Operator {
         {
             self.tasks.push_front(Task { due_ns: now_ns + AGAIN_NS, ..task });
         }
+    }
+}
+
+/// Whether somebody only asks if a change could be made.
+fn is_rehearsal(asked: &Request) -> bool {
+    match asked {
+        Request::CreateTopics(asked) => asked.validate_only,
+        Request::CreatePartitions(asked) => asked.validate_only,
+        Request::AlterConfigs(asked) => asked.validate_only,
+        _ => false,
     }
 }
 
@@ -374,6 +388,17 @@ mod tests {
         assert_eq!((told(&mock), mock.logs[0].leader), (2, 1));
         mock.run_until(5_000 * MS);
         assert_eq!(mock.marks.iter().filter(|mark| **mark == ELECTED).count(), 2);
+    }
+
+    #[test]
+    fn what_is_only_tried_has_changed_nothing() {
+        let of = |validate_only| {
+            Request::CreateTopics(CreateTopicsRequest { topics: Vec::new(), validate_only })
+        };
+        assert!(is_rehearsal(&of(true)) && !is_rehearsal(&of(false)));
+        let kind = ElectionKind::Preferred;
+        let elect = ElectLeadersRequest { kind, partitions: None };
+        assert!(!is_rehearsal(&Request::ElectLeaders(elect)));
     }
 
     #[test]

@@ -73,6 +73,22 @@ pub(super) fn draw_creations(plan: &mut Plan) {
     }
 }
 
+/// In some storms server.properties have values that topics inherit and that are not Kafka's, whatever else is set while
+/// brokers run (KAFKA-17584). What is kept is so for longer than a run takes, whatever clocks say.
+pub(super) fn draw_inherited(plan: &mut Plan) {
+    let mut dice = Dice::new(plan.seed, "inherited configs");
+    let server = &mut plan.cluster.config;
+    for (key, values) in [
+        ("log.retention.ms", ["-1", "172800000", "2592000000"]),
+        ("log.roll.ms", ["172800000", "1209600000", "2592000000"]),
+        ("log.index.interval.bytes", ["1000", "2000", "16384"]),
+    ] {
+        if dice.percent(40) {
+            server.insert(key.to_owned(), dice.pick(&values).to_owned());
+        }
+    }
+}
+
 fn set(config: &mut Config, dice: &mut Dice, key: &str, values: &[u64]) -> u64 {
     let value = dice.pick(values);
     config.insert(key.to_owned(), value.to_string());
@@ -152,4 +168,25 @@ fn draw_consumer(dice: &mut Dice, config: &mut Config) {
     let least = if partition > 2_000 { dice.pick(&[1, 2_000, 10_000]) } else { 1 };
     config.insert("fetch.min.bytes".to_owned(), least.to_string());
     set(config, dice, "request.timeout.ms", &[1_000, 3_000]);
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::hunt::{SWARM, swarm};
+    use stormglass_scenarios::{Source, load};
+
+    #[test]
+    fn some_seeds_inherit_other_values_than_kafkas() {
+        const TWO_DAYS_MS: i64 = 172_800_000;
+        const KAFKAS_MS: i64 = 604_800_000;
+        let base = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
+        let mut seeds = 0;
+        for seed in 1..100 {
+            let plan = swarm(&base, seed);
+            let kept: i64 = plan.cluster.config["log.retention.ms"].parse().unwrap();
+            assert!(kept == -1 || kept >= TWO_DAYS_MS, "seed {seed}");
+            seeds += i32::from(kept != KAFKAS_MS);
+        }
+        assert!((20..65).contains(&seeds), "{seeds} of 99");
+    }
 }

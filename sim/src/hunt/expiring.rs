@@ -150,7 +150,8 @@ fn back(dice: &mut Dice, nodes: &[i32], group: &ConsumerPlan, at_ns: u64) -> Vec
     nodes.iter().map(jump).chain(others).collect()
 }
 
-fn forgets_producers(plan: &Plan) -> bool {
+/// Whether idle producers are forgotten within a storm.
+pub(super) fn forgets_producers(plan: &Plan) -> bool {
     let key = "producer.id.expiration.ms";
     plan.cluster.config_ms(key, PRODUCERS_KEPT_MS) < PRODUCERS_KEPT_MS
 }

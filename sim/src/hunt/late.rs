@@ -1,8 +1,8 @@
 //! What is late between coordinators of transactions and leaders: markers that have been given up and sent again come
 //! all the same, an answer about a transaction comes when that is over, be it about one partition or about several, the
 //! log of transactions is slower than producers wait, the first transactions follow each other faster than their
-//! markers, and partitions have moved away from where markers are sent. Draws come from streams of their own, so that
-//! the other seeds stay as they are.
+//! markers, partitions have moved away from where markers are sent, and what a producer asks of its coordinator comes
+//! after it has asked once more. Draws come from streams of their own, so that the other seeds stay as they are.
 
 use super::adding::{Window, add, brokers, lasting, reassigns, server, slow_brokers, window};
 use super::dice::Dice;
@@ -18,6 +18,8 @@ const MS: u64 = 1_000_000;
 const PATIENCE: &str = "request.timeout.ms";
 /// In storms with late markers they wait for less, ms.
 const PATIENCE_MAX_MS: u64 = 2_000;
+/// How long producers wait for an answer in storms with late ends, ms.
+const ASKS_AGAIN_MS: u64 = 500;
 /// Partitions of topics that transactions are spread over, at most.
 const SPREAD_MAX: usize = 6;
 
@@ -41,8 +43,11 @@ pub(super) fn storm(plan: &mut Plan) {
         // several batches are under way
         configure(plan, &[("linger.ms", "50"), ("max.in.flight.requests.per.connection", "5")]);
     }
-    let moved = moved_unheard(plan, window);
-    for events in [late_markers(plan, window), answers, bumps, at_first, moved] {
+    let (moved, ends) = (moved_unheard(plan, window), late_ends(plan, window));
+    if !ends.is_empty() {
+        ask_again(plan);
+    }
+    for events in [late_markers(plan, window), answers, bumps, at_first, moved, ends] {
         add(plan, window.1, events);
     }
 }
@@ -78,12 +83,33 @@ pub(super) fn transactions(plan: &Plan) -> impl Iterator<Item = (&ProducerPlan, 
     plan.producers.iter().filter_map(|producer| Some((producer, producer.transactions?)))
 }
 
+/// Whether there are producers with transactions, and each transaction of theirs has an epoch of its own. Without such
+/// epochs nobody can tell what is late from what the next transaction brings (KIP-1228, KAFKA-17754).
+fn has_epochs(plan: &Plan) -> bool {
+    let mut all = transactions(plan).peekable();
+    all.peek().is_some() && all.all(|(_, of)| of.epoch_each)
+}
+
+/// Producers with transactions wait for less than those last.
+fn ask_again(plan: &mut Plan) {
+    for of in plan.producers.iter_mut().filter_map(|producer| producer.transactions.as_mut()) {
+        (of.length_ns, of.records) = (1_500 * MS, 1_000);
+    }
+    let patience = ASKS_AGAIN_MS.to_string();
+    let configs = [
+        ("request.timeout.ms", patience.as_str()),
+        ("socket.timeout.ms", patience.as_str()),
+        ("linger.ms", "50"),
+        ("transaction.timeout.ms", "8000"),
+    ];
+    configure(plan, &configs);
+}
+
 /// Brokers wait less for each other where each transaction has an epoch of its own, and transactions are long. Without
 /// such epochs nobody can tell a late marker from the next one (KIP-1228).
 fn draw_patience(plan: &mut Plan) {
     let mut dice = Dice::new(plan.seed, "patience");
-    let all: Vec<bool> = transactions(plan).map(|(_, of)| of.epoch_each).collect();
-    if all.is_empty() || all.contains(&false) || !dice.percent(75) {
+    if !has_epochs(plan) || !dice.percent(75) {
         return;
     }
     wait(plan, dice.pick(&["1000", "2000"]));
@@ -209,6 +235,27 @@ fn late_answers(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
     events
 }
 
+/// What producers ask of a coordinator is under way for so long that they connect anew, and ask again: that is answered,
+/// the next transaction begins, and then the end of the one before comes once more (KAFKA-17754).
+fn late_ends(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
+    let mut dice = Dice::new(plan.seed, "late ends");
+    if !has_epochs(plan) || !dice.percent(50) {
+        return Vec::new();
+    }
+    let (all, coordinators) = (brokers(plan), coordinators(plan));
+    let one = |dice: &mut Dice| {
+        // others may coordinate transactions by then
+        let of = if dice.percent(80) { &coordinators } else { &all };
+        let to = dice.pick(of);
+        let extra_ns = (ASKS_AGAIN_MS + dice.between(350, 1_400)) * MS;
+        // over before they ask again
+        let lasts = dice.between(80, ASKS_AGAIN_MS * 3 / 5) * MS;
+        let action = late(Endpoint::Clients, Endpoint::Node(to), extra_ns);
+        lasting(dice.between(from_ns, to_ns), lasts, action)
+    };
+    (0..dice.between(12, 20)).map(|_| one(&mut dice)).collect()
+}
+
 /// Partitions go from their leaders to other brokers, and a coordinator hears of that late: it wants markers of leaders
 /// that do not have the partitions any more.
 fn moved_unheard(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
@@ -326,6 +373,31 @@ mod tests {
             slow_bumps,
             |plan, _| busy_at_first(plan),
             moved_unheard,
+            late_ends,
         ]);
+    }
+
+    #[test]
+    fn producers_ask_again_before_what_is_late_comes() {
+        let base = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
+        let mut seeds = 0;
+        for seed in 1..400 {
+            let plan = swarm(&base, seed);
+            let events = late_ends(&plan, window(&plan));
+            for (producer, of) in transactions(&plan).filter(|_| !events.is_empty()) {
+                let patience_ms = config_ms(&producer.config, "request.timeout.ms");
+                assert!(of.epoch_each && patience_ms == Some(ASKS_AGAIN_MS), "seed {seed}");
+                seeds += 1;
+            }
+            for event in events {
+                let Action::Link { effect: LinkEffect::Delay { extra_ns, .. }, .. } = event.action
+                else {
+                    panic!("seed {seed}: {event:?}");
+                };
+                let patience_ns = ASKS_AGAIN_MS * MS;
+                assert!(extra_ns > patience_ns && event.for_ns < Some(patience_ns), "seed {seed}");
+            }
+        }
+        assert!(seeds > 5, "{seeds}");
     }
 }

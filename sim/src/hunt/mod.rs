@@ -28,6 +28,7 @@ mod remote;
 mod settings;
 mod shrink;
 mod stalls;
+mod stamped;
 mod storm;
 mod strangers;
 mod subscriptions;
@@ -36,6 +37,7 @@ mod tails;
 #[cfg(test)]
 mod testing;
 mod timing;
+mod together;
 mod transactions;
 mod unheard;
 

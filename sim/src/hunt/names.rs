@@ -57,6 +57,7 @@ fn operation_name(operation: &Operation) -> &'static str {
         Operation::ListGroups => "admin-list-groups",
         Operation::ProduceFlawed { .. } => "admin-produce-flawed",
         Operation::PlaceTopic { .. } => "admin-place-topic",
+        Operation::PlaceTopics { .. } => "admin-place-topics",
         Operation::ChangeTopicList { .. } => "admin-change-topic-list",
         Operation::SetGroupConfig { .. } => "admin-set-group-config",
         Operation::DescribeConfigs { .. } => "admin-describe-configs",

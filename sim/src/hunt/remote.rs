@@ -1,13 +1,15 @@
 //! Topics of a swarm whose rolled segments go to remote storage, which is slow, or busy, for a while, and is read by
-//! those who are late, and needed by followers that were away. Draws come from streams of their own, so that the other
-//! seeds stay as they are.
+//! those who are late, and needed by followers that were away; some of what is there is deleted while somebody looks for
+//! a time. Draws come from streams of their own, so that the other seeds stay as they are.
 
-use super::adding::lasting;
+use super::adding::{asks, lasting};
 use super::dice::Dice;
 use super::storm::clash;
 use super::timing::Timing;
 use stormglass_scenarios::add_remote_storage;
-use stormglass_scenarios::plan::{Action, Endpoint, EventPlan, LinkEffect, Plan, TopicPlan};
+use stormglass_scenarios::plan::{
+    Action, Endpoint, EventPlan, LinkEffect, Operation, Plan, TopicPlan,
+};
 
 const MS: u64 = 1_000_000;
 /// Bytes that stay on the disk.
@@ -48,6 +50,10 @@ pub(super) fn draw(plan: &mut Plan) {
     let mut dice = Dice::new(plan.seed, "behind remote storage");
     if dice.percent(60) && !replicas.is_empty() {
         (0..dice.between(1, 3)).for_each(|_| late_followers(plan, &mut dice, &replicas));
+    }
+    let mut dice = Dice::new(plan.seed, "deleted in remote storage");
+    if dice.percent(45) {
+        (0..dice.between(3, 6)).for_each(|_| deleted(plan, &mut dice, &name));
     }
     plan.events.sort_by_key(|event| event.at_ns);
 }
@@ -106,6 +112,22 @@ fn late_followers(plan: &mut Plan, dice: &mut Dice, replicas: &[i32]) {
     event(starts_ns, lasts, action);
 }
 
+/// Records go, often all that are committed, and somebody looks for the oldest that are left before remote storage has
+/// deleted what is below them: there is nothing in that any more, and what is left is further on.
+fn deleted(plan: &mut Plan, dice: &mut Dice, topic: &str) {
+    let from_ns = plan.phases.warmup_ns + 3_000 * MS;
+    let to_ns = plan.phases.heal_starts_ns().saturating_sub(2_000 * MS).max(from_ns);
+    let topic = || topic.to_owned();
+    let at_ns = dice.between(from_ns, to_ns);
+    let before = u32::try_from(dice.between(100, 2_500)).ok().filter(|_| dice.percent(50));
+    add(plan, asks(at_ns, Operation::DeleteRecords { topic: topic(), before }));
+    for _ in 0..2 {
+        let (soon, committed) = (at_ns + dice.between(20, 500) * MS, dice.percent(30));
+        let back_ms = Some(60_000);
+        add(plan, asks(soon, Operation::ListOffsets { topic: topic(), back_ms, committed }));
+    }
+}
+
 fn add(plan: &mut Plan, event: EventPlan) {
     if !plan.events.iter().any(|other| clash(other, &event)) {
         plan.events.push(event);
@@ -121,7 +143,7 @@ mod tests {
     #[test]
     fn some_seeds_have_remote_storage_that_kafka_would_take() {
         let base = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
-        let (mut tiered, mut slow, mut troubled) = (0, 0, 0);
+        let (mut tiered, mut slow, mut troubled, mut deleted) = (0, 0, 0, 0);
         for seed in 1..400 {
             let plan = swarm(&base, seed);
             let is_on = |topic: &&TopicPlan| topic.config.contains_key("remote.storage.enable");
@@ -132,6 +154,10 @@ mod tests {
                 assert!(local.is_some() && whole.is_none_or(|whole| local <= Some(whole)));
                 assert!(may_have(topic), "seed {seed}");
                 tiered += 1;
+                deleted += i32::from(plan.events.iter().any(|event| {
+                    let Action::Admin { operation } = &event.action else { return false };
+                    matches!(operation, Operation::DeleteRecords { topic: of, .. } if *of == topic.name)
+                }));
             }
             let has = |is: &dyn Fn(u64) -> bool| {
                 let mut events = plan.events.iter();
@@ -144,5 +170,6 @@ mod tests {
         }
         assert!((25..75).contains(&tiered) && (10..45).contains(&slow), "{tiered} {slow}");
         assert!((slow + 5..75).contains(&troubled), "it refuses followers, too: {troubled}");
+        assert!((8..tiered).contains(&deleted), "{deleted} of {tiered}");
     }
 }

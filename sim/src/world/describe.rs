@@ -131,9 +131,10 @@ fn asked_for(operation: &Operation) -> String {
             format!("a batch for {topic}-{partition} is flawed: {flaw:?}")
         }
         Operation::PlaceTopic { topic, partitions, replicas } => {
-            format!(
-                "topic {topic} with {partitions} partitions of {replicas} replicas is asked for"
-            )
+            placed(topic, *partitions, *replicas)
+        }
+        Operation::PlaceTopics { topics, partitions, replicas, .. } => {
+            placed(&topics.join(" and "), *partitions, *replicas)
         }
         Operation::ChangeTopicList { topic, key, words, subtracts } => {
             let joint = if *subtracts { "out of" } else { "into" };
@@ -166,6 +167,10 @@ fn removed(group: &str, count: u32) -> String {
 
 fn stranger(group: &str) -> String {
     format!("somebody is given a member id of group {group}, and never joins")
+}
+
+fn placed(topics: &str, partitions: u32, replicas: u32) -> String {
+    format!("topic {topics} with {partitions} partitions of {replicas} replicas is asked for")
 }
 
 fn trimmed(topic: &str, before: Option<u32>) -> String {

@@ -1,5 +1,6 @@
 //! What the plan's administrator looks at a little after it has asked for something: whether what it has deleted is
-//! gone, what there is to read from where it has set somebody, and more of what it has asked about.
+//! gone, what there is to read from where it has set somebody, and more of what it has asked about. And what it tries
+//! out before: whether a change could be made.
 
 use super::operations::UNMADE;
 use super::{World, client_quotas};
@@ -16,6 +17,10 @@ use stormglass_scenarios::plan::{Action, EventPlan, Operation};
 /// Until it looks, ns.
 const LOOK_AFTER_NS: u64 = 150_000_000;
 const NS_PER_MS: u64 = 1_000_000;
+/// So long before a change it asks whether that could be made, ns.
+const REHEARSED_BEFORE_NS: u64 = 40_000_000;
+/// One in so many changes is tried out.
+const REHEARSED_EVERY: u64 = 2;
 /// No log of a run gets so far.
 const AHEAD: Offset = 1 << 40;
 
@@ -37,6 +42,29 @@ impl World {
         };
         let of_own_topic = self.own_topic(operation);
         Some(Task { due_ns: event.at_ns + LOOK_AFTER_NS, request, of_own_topic })
+    }
+
+    /// A change of topics or configs in words of `validate_only`, which is asked for before the change itself, now and
+    /// then. In hunts only: others go as they went.
+    pub(super) fn rehearsal_of(&self, event: &EventPlan) -> Option<Task> {
+        let Action::Admin { operation } = &event.action else { return None };
+        let is_tried = matches!(
+            operation,
+            Operation::CreateTopic { .. }
+                | Operation::PlaceTopic { .. }
+                | Operation::PlaceTopics { .. }
+                | Operation::AddPartitions { .. }
+                | Operation::SetTopicConfig { .. }
+                | Operation::SetBrokerConfig { .. }
+                | Operation::SetGroupConfig { .. }
+        );
+        let is_its_turn = (event.at_ns / NS_PER_MS).is_multiple_of(REHEARSED_EVERY);
+        if !self.plan.shuffled || !is_tried || !is_its_turn {
+            return None;
+        }
+        let request = rehearsed(self.request_of(event.at_ns, operation)?)?;
+        let due_ns = event.at_ns.saturating_sub(REHEARSED_BEFORE_NS);
+        Some(Task { due_ns, request, of_own_topic: None })
     }
 
     /// Who reads from a position on, or from far ahead. Not where clients are under quotas, which it does not heed.
@@ -98,6 +126,17 @@ impl World {
     }
 }
 
+/// The same question without a consequence; `None`: there is none.
+fn rehearsed(mut request: Request) -> Option<Request> {
+    match &mut request {
+        Request::CreateTopics(asked) => asked.validate_only = true,
+        Request::CreatePartitions(asked) => asked.validate_only = true,
+        Request::AlterConfigs(asked) => asked.validate_only = true,
+        _ => return None,
+    }
+    Some(request)
+}
+
 /// Whose transaction the administrator begins in a topic of its own, and until when its coordinator ends it.
 pub(super) fn transactional_id(topic: &str) -> TransactionalId {
     TransactionalId { id: format!("spare-{topic}").into(), timeout_ms: 1_500 }
@@ -129,6 +168,19 @@ fn page(topic: &str, at_ms: u64) -> Request {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use stormglass_broker_core::protocol::{CreatePartitionsRequest, DeleteTopicsRequest};
+
+    #[test]
+    fn changes_are_tried_out_without_a_consequence() {
+        let asked = CreatePartitionsRequest { topics: Vec::new(), validate_only: false };
+        let Some(Request::CreatePartitions(tried)) = rehearsed(Request::CreatePartitions(asked))
+        else {
+            panic!("it can be tried out");
+        };
+        assert!(tried.validate_only);
+        let topics = Vec::new();
+        assert!(rehearsed(Request::DeleteTopics(DeleteTopicsRequest { topics })).is_none());
+    }
 
     #[test]
     fn pages_are_of_all_sizes_and_begin_anywhere() {

@@ -42,6 +42,7 @@ impl World {
         });
         let to_come = to_come.map(|(_, event)| event);
         let looks = to_come.clone().filter_map(|event| self.look_after(event));
+        let rehearsals = to_come.clone().filter_map(|event| self.rehearsal_of(event));
         let asked = to_come.filter_map(|event| match &event.action {
             Action::Admin { operation } => Some(Task {
                 due_ns: event.at_ns,
@@ -50,7 +51,7 @@ impl World {
             }),
             _ => None,
         });
-        let mut tasks: Vec<Task> = asked.chain(looks).collect();
+        let mut tasks: Vec<Task> = asked.chain(looks).chain(rehearsals).collect();
         tasks.sort_by_key(|task| task.due_ns);
         let config = ConnectionConfig::parse(ClientProfile::Java, &BTreeMap::new())
             .expect("the defaults parse");
@@ -69,7 +70,7 @@ impl World {
     }
 
     /// `None`: there is no such topic.
-    fn request_of(&self, at_ns: u64, operation: &Operation) -> Option<Request> {
+    pub(super) fn request_of(&self, at_ns: u64, operation: &Operation) -> Option<Request> {
         Some(match operation {
             Operation::ElectPreferred => Request::ElectLeaders(ElectLeadersRequest {
                 kind: ElectionKind::Preferred,
@@ -301,6 +302,18 @@ fn settings_request(operation: &Operation) -> Option<Request> {
             let topic =
                 NewTopic { name: topic.as_str().into(), placement, config: BTreeMap::new() };
             Request::CreateTopics(CreateTopicsRequest { topics: vec![topic], validate_only: false })
+        }
+        Operation::PlaceTopics { topics, partitions, replicas, config } => {
+            let topic = |name: &String| {
+                let placement = Placement::Automatic {
+                    partitions: i32::try_from(*partitions).ok()?,
+                    replication_factor: i16::try_from(*replicas).ok()?,
+                };
+                let (name, config) = (name.as_str().into(), config.clone());
+                Some(NewTopic { name, placement, config })
+            };
+            let topics = topics.iter().map(topic).collect::<Option<Vec<NewTopic>>>()?;
+            Request::CreateTopics(CreateTopicsRequest { topics, validate_only: false })
         }
         Operation::ChangeTopicList { topic, key, words, subtracts } => {
             let op = if *subtracts { ConfigOp::Subtract } else { ConfigOp::Append };

@@ -7,6 +7,7 @@ use super::{End, Transfer, World};
 use crate::kernel::EventQueue;
 use crate::net::{ConnId, HostId, NetEvent, NetOut, Network, Schedule, Side, Windows};
 use stormglass_broker_core::ids::{ConnectionId, CorrelationId};
+use stormglass_broker_core::protocol::{EndTxnRequest, Request, TransactionRules};
 use stormglass_broker_core::seam::{Input, PeerError};
 
 /// The queue as the network sees it.
@@ -188,10 +189,7 @@ impl World {
         let Some(payload) = self.payloads.take(token_key(token)) else { return };
         match (payload, to) {
             (Payload::Request { correlation, request, sent_ns }, Side::Server) => {
-                let Some((_, host)) = self.net.hosts_of(conn) else { return };
-                let Some(index) = self.host_node.get(host.0 as usize).copied().flatten() else {
-                    return;
-                };
+                let Some(index) = self.acceptor(conn, &request) else { return };
                 let arrived_ns = self.now;
                 let arrived = Arrived { correlation, request, bytes, sent_ns, arrived_ns };
                 self.request_arrived(index, ConnectionId(conn.as_u64()), arrived);
@@ -213,6 +211,22 @@ impl World {
                 debug_assert!(false, "requests go to servers, answers to clients");
             }
         }
+    }
+
+    /// The node that a request is for. One that comes together with the end of its connection, as its client has given
+    /// it up, is lost; but not the end of a transaction with an epoch of its own, which Kafka's coordinators carry out
+    /// whenever it comes (KAFKA-17754).
+    fn acceptor(&self, conn: ConnId, request: &Request) -> Option<u16> {
+        if let Some((_, host)) = self.net.hosts_of(conn) {
+            return self.host_node.get(host.0 as usize).copied().flatten();
+        }
+        let is_end = |asked: &EndTxnRequest| asked.rules == TransactionRules::EpochEach;
+        if !matches!(request, Request::EndTxn(asked) if is_end(asked)) {
+            return None;
+        }
+        let id = ConnectionId(conn.as_u64());
+        let index = self.nodes.iter().position(|node| node.accepted.contains(id))?;
+        u16::try_from(index).ok()
     }
 
     /// Bytes that an answer takes across AZs, for the bill.

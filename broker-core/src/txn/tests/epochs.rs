@@ -90,7 +90,9 @@ fn a_retry_of_the_end_is_told_what_the_first_one_was() {
         complete(&mut transaction);
         assert_eq!(end(&mut transaction, producer(0), commit), Ok(producer(1)));
         assert_eq!(end(&mut transaction, producer(0), !commit), other);
+        assert!(!transaction.has_gone_on(producer(0)), "nothing is open");
         begin(&mut transaction, producer(1));
+        assert!(transaction.has_gone_on(producer(0)) && !transaction.has_gone_on(producer(1)));
         let fenced = Err(ErrorCode::ProducerFenced);
         assert_eq!(end(&mut transaction, producer(0), commit), fenced, "the next one is open");
     }

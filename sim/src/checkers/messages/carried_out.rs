@@ -2,6 +2,7 @@
 //! sign of life was taken has a session that ends later than before, and hears where its group is.
 
 use super::epochs::Epochs;
+use super::rehearsed::Rehearsed;
 use super::subscribed::Subscribed;
 use super::{Says, Speaker, classic, undone};
 use std::collections::BTreeSet;
@@ -137,6 +138,8 @@ struct Move {
 pub(super) struct CarriedOut {
     /// An active controller is to change something.
     change: Option<(Key, Request)>,
+    /// An active controller is asked if it could change something.
+    rehearsed: Option<Rehearsed>,
     /// Partitions that are being moved where an active controller is to change the ISR.
     moving: Vec<Move>,
     /// A member has shown that it is alive.
@@ -174,6 +177,7 @@ impl CarriedOut {
         if let Request::ConsumerGroupHeartbeat(asked) = request {
             self.heard = Heard::of(key, broker, asked);
         }
+        self.rehearsed = Rehearsed::of((key.0, broker), request);
         match request {
             asked if undone::is_change(asked) => {
                 let image = broker.active_metadata();
@@ -208,6 +212,7 @@ impl CarriedOut {
     pub(super) fn rest(&mut self) {
         // one by one: all of them together are copied to be dropped
         self.change = None;
+        self.rehearsed = None;
         self.member = None;
         self.beats = None;
         self.heard = None;
@@ -217,7 +222,8 @@ impl CarriedOut {
     /// Whether the node is looked at though it says nothing.
     pub(super) fn is_asked(&self) -> bool {
         let is_heard = self.beats.is_some() || self.heard.is_some();
-        self.change.is_some() || is_heard || !self.moving.is_empty()
+        let changes = self.change.is_some() || self.rehearsed.is_some();
+        changes || is_heard || !self.moving.is_empty()
     }
 
     /// The request has been handled. Which one must be refused now, and why.
@@ -225,6 +231,11 @@ impl CarriedOut {
         let (key, asked) = self.change.take()?;
         let undone = undone::undone(broker.active_metadata()?, &asked)?;
         Some((key, format!("it is not done: {undone}")))
+    }
+
+    /// What was to change nothing.
+    pub(super) fn rehearsed(&mut self) -> Option<Rehearsed> {
+        self.rehearsed.take()
     }
 
     /// An ISR was to be changed. Partitions whose reassignment has ended with it before all that it adds are in

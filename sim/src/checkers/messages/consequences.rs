@@ -113,6 +113,9 @@ impl Checkers {
         }
         proven.clear();
         self.talk.proven = proven;
+        if let Some(rehearsed) = self.talk.carried_out.rehearsed() {
+            self.rest(|says| rehearsed.changes_nothing(says, by));
+        }
         for tp in std::mem::take(&mut self.talk.refused) {
             let Some(view) = by.broker.replica_view(tp) else { continue };
             self.about(tp, |says| proven::gives_up(says, by.node, &view));

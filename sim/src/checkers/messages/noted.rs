@@ -1,10 +1,10 @@
 //! What is noted of a request as a node begins to work on it, where its answer is compared with that: of members in the
 //! classic protocol, of who commits positions, of groups that are to be deleted, of readers that are ahead of a log, or
-//! behind it, and of what is to become part of a transaction.
+//! behind it, of what is to become part of a transaction, and of topics that are to be made.
 
 use super::looked::Looked;
 use super::{
-    Says, Speaker, ahead, classic, committed, committing, joined, let_in, missing, replaced,
+    Says, Speaker, ahead, classic, committed, committing, joined, let_in, merits, missing, replaced,
 };
 use std::sync::Arc;
 use stormglass_broker_core::Broker;
@@ -27,6 +27,8 @@ pub(super) enum Noted {
     Outside(Vec<ahead::Outside>),
     /// Partitions for which batches of a transaction come.
     Came(Vec<let_in::Came>),
+    /// Topics that a controller is asked for.
+    Topics(merits::Asked),
 }
 
 impl Noted {
@@ -51,6 +53,9 @@ impl Noted {
             }
             Request::DeleteGroups(_) | Request::OffsetDelete(_) => {
                 missing::of(broker, request).map_or(Self::Nothing, Self::Group)
+            }
+            Request::CreateTopics(asked) => {
+                merits::Asked::of(broker, asked).map_or(Self::Nothing, Self::Topics)
             }
             _ => Self::Nothing,
         }
@@ -97,6 +102,9 @@ impl Noted {
             (Self::Replaced, _) => replaced::answer(says, by.node, asked, answer),
             (Self::Commits(due), _) => committing::answer(says, by.node, *due, (asked, answer)),
             (Self::Group(found), _) => found.answered(says, by, answer),
+            (Self::Topics(topics), Response::CreateTopics(answer)) => {
+                topics.answered(says, by.node, answer);
+            }
             (Self::Outside(outside), Response::Fetch(answer)) if !outside.is_empty() => {
                 answer.partitions.iter().for_each(|part| ahead::answer(says, by, outside, part));
             }

@@ -134,5 +134,6 @@ pub(super) fn is_looked_at(request: &Request) -> bool {
             | Request::DeleteRecords(_)
             | Request::WriteTxnMarkers(_)
             | Request::DescribeTopicPartitions(_)
+            | Request::CreateTopics(_)
     )
 }

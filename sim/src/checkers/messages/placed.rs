@@ -23,6 +23,9 @@ pub(super) fn placement(
     let Placement::Automatic { partitions, replication_factor } = topic.placement else {
         return None;
     };
+    if partitions == -1 || replication_factor == -1 {
+        return None; // as configs of the brokers say
+    }
     let known = image.brokers().count();
     let factor = usize::try_from(replication_factor).unwrap_or(0);
     if factor == 0 || factor > known {
@@ -272,6 +275,7 @@ mod tests {
             CreateTopicsRequest { topics: vec![topic], validate_only: false }
         };
         assert_eq!(placement(&cluster(), &asked(3)), Some(Ok(())));
+        assert_eq!(placement(&cluster(), &asked(-1)), None, "as configs say");
         assert!(placement(&cluster(), &asked(4)).unwrap().is_err());
     }
 }

@@ -1,5 +1,6 @@
 //! Lookups by time: the offset that is named is that of the first record which is young enough, of all that
-//! could be read when somebody asked. Leaves out logs that are compacted meanwhile.
+//! could be read when somebody asked. Of logs with remote storage it is known only that there is one. Leaves out logs
+//! that are compacted meanwhile.
 
 use super::{Says, Speaker};
 use std::sync::Arc;
@@ -61,13 +62,34 @@ pub(super) fn answer(
     let Some(view) = by.broker.replica_view(part.tp).filter(|view| view.lead.is_some()) else {
         return;
     };
-    if part.error.is_ok() && says.is_gapless && !view.log.is_tiered() {
-        let start = view.log.log_start_offset();
+    let start = view.log.log_start_offset();
+    if part.error.is_ok() && view.log.is_tiered() {
+        let local = start.max(view.log.local_log_start_offset());
+        let batches = by.disk.batches(part.tp, &(local..visible.end.max(local)));
+        finds_one(says, by.node, (*spec, part), &batches);
+    } else if part.error.is_ok() && says.is_gapless {
         let batches = by.disk.batches(part.tp, &(start..visible.end));
         let is_all = visible.is_all && visible.start == start && !has_lost;
         let is_all = is_all && !is_newest_deleted(visible.newest_at, start, &batches);
         compare(says, by.node, (*spec, part), (&batches, is_all));
     }
+}
+
+/// Whatever is found, or has been deleted, in remote storage: who finds nothing there looks on the disk. `batches`: those
+/// on it that could be read when it was asked for, and still can.
+fn finds_one(
+    says: &mut Says<'_>,
+    node: i32,
+    (spec, part): (OffsetSpec, &ListOffsetsPartitionResponse),
+    batches: &[Arc<Batch>],
+) {
+    let OffsetSpec::Timestamp(wanted) = spec else { return };
+    let mut records = batches.iter().filter(|batch| !batch.header.is_control());
+    let young = records.find(|batch| batch.header.max_timestamp >= wanted);
+    says.rule(part.offset >= 0 || young.is_none(), &|| {
+        let young = young.map(|batch| (batch.base_offset(), batch.header.max_timestamp));
+        format!("broker {node} is asked for time {wanted} and finds none; on its disk is {young:?}")
+    });
 }
 
 /// Whether the newest time of all is one of deleted records, whose segment was still there. It is told of (hunt seed
@@ -155,6 +177,24 @@ mod tests {
         let mut says = Says { ledger: &mut ledger, label: "", history: &history, is_gapless: true };
         compare(&mut says, 1, (spec, &part), (&log(), true));
         ledger.finish().1.len()
+    }
+
+    #[test]
+    fn what_is_on_the_disk_is_found_if_nothing_else_is() {
+        let broken = |spec, offset| {
+            let (error, timestamp, leader_epoch) = (ErrorCode::None, -1, -1);
+            let tp = tp(0);
+            let part = ListOffsetsPartitionResponse { tp, error, timestamp, offset, leader_epoch };
+            let (mut ledger, history) = (Ledger::default(), History::default());
+            let mut says =
+                Says { ledger: &mut ledger, label: "", history: &history, is_gapless: true };
+            finds_one(&mut says, 1, (spec, &part), &log());
+            ledger.finish().1.len()
+        };
+        assert_eq!(broken(OffsetSpec::Timestamp(200), -1), 1);
+        assert_eq!(broken(OffsetSpec::Timestamp(201), -1), 0, "nothing is as young");
+        assert_eq!(broken(OffsetSpec::Timestamp(50), 3), 0, "in remote storage, perhaps");
+        assert_eq!(broken(OffsetSpec::MaxTimestamp, -1), 0);
     }
 
     #[test]

@@ -298,6 +298,11 @@ fn ended(
         (told == Some(asked.producer), "its producer keeps the epoch of the transaction"),
         (is_last && keeps, "its producer keeps the id whose epochs have ended"),
     ]);
+    let flaw = flaw.or_else(|| {
+        let is_open = known.is_some_and(|known| known.state == Ongoing);
+        let is_own = known.is_some_and(|known| known.producer == asked.producer);
+        first(&[(is_each && is_open && !is_own, "it is the end of the transaction before")])
+    });
     // for another id its coordinator may have had to wait
     let is_sure = |known: &&View| !is_each || known.producer.epoch < EXHAUSTED;
     let Some(known) = known.filter(is_sure) else { return flaw };
@@ -470,6 +475,10 @@ mod tests {
         assert!(!ended(&open, &each, Some(producer(7, 3))));
         let over = View { is_epoch_each: true, ..view(4, CompleteCommit, &[]) };
         assert!(ended(&over, &over, Some(producer(7, 4))), "a retry");
+        let next = View { is_epoch_each: true, ..view(4, Ongoing, &[0]) };
+        let mut late = view(5, PrepareCommit, &[0]);
+        (late.is_epoch_each, late.last.epoch) = (true, 4);
+        assert!(!ended(&next, &late, Some(producer(7, 5))), "the next one has begun (KAFKA-17754)");
     }
 
     #[test]

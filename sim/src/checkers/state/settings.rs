@@ -106,11 +106,13 @@ fn not_inherited(
     let index =
         i64::from(server.log_index_interval_bytes) == i64::from(config.index_interval_bytes);
     let retention = u64::try_from(server.log_retention_bytes).ok() == config.retention_bytes;
+    let age = config.retention_ms.unwrap_or(-1) == server.log_retention_ms;
     let largest = i64::from(server.message_max_bytes) == i64::from(config.max_message_bytes);
     let inherited = [
         ("segment.bytes", segment),
         ("index.interval.bytes", index),
         ("retention.bytes", retention || !config.deletes),
+        ("retention.ms", age || !config.deletes),
         ("max.message.bytes", largest),
     ];
     let is_inherited = |key: &str| !own.is_some_and(|own| own.contains_key(key));
@@ -162,6 +164,8 @@ mod tests {
         assert_eq!(not_inherited(None, &server, &config), None);
         let other = LogConfig { segment_bytes: 40_000, ..config };
         assert_eq!(not_inherited(None, &server, &other), Some("segment.bytes"));
+        let for_ever = ServerConfig { log_retention_ms: -1, ..server.clone() };
+        assert_eq!(not_inherited(None, &for_ever, &config), Some("retention.ms"));
         let own = of(&[("segment.bytes", "40000")]);
         assert_eq!(not_inherited(Some(&own), &server, &other), None);
     }
