@@ -382,6 +382,9 @@ const NUMBER_BITS: u32 = 40;
 impl TransactionStep {
     /// How the names of groups begin whose positions a load's transactions commit.
     pub(crate) const GROUPS: &str = "positions-";
+    /// The number of a load's first producer among the clients of a run: the one before it makes the topics. Where some
+    /// have a backlog there is one more.
+    pub(crate) const FIRST_PRODUCER: u32 = 1;
 
     /// The group whose positions a load's transactions commit.
     pub(crate) fn group_of(number: u64) -> Arc<str> {

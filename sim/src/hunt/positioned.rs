@@ -6,7 +6,7 @@
 use super::adding::{Window, add, lasting, window};
 use super::dice::Dice;
 use super::timing::config_ms;
-use super::transactions::allow_heartbeats;
+use super::transactions::{allow_heartbeats, allows_heartbeats};
 use crate::client::TransactionStep;
 use stormglass_scenarios::plan::{
     Action, Assignor, ConsumerPlan, EventPlan, MembershipPlan, Operation, Plan, Subscriptions,
@@ -54,15 +54,22 @@ pub(super) fn draw(plan: &mut Plan) {
     ] {
         group.config.insert(key.to_owned(), value.to_string());
     }
+    let_in(&mut dice, plan, is_remote);
     plan.consumers.push(group);
-    let protocols = "group.coordinator.rebalance.protocols";
-    if is_remote && !plan.cluster.config.contains_key(protocols) {
-        allow_heartbeats(&mut dice, plan);
+}
+
+/// Lets brokers have such members beside those that are drawn already, if there are any: by default they refuse
+/// sessions as short as theirs, and all heartbeats of the consumer protocol.
+fn let_in(dice: &mut Dice, plan: &mut Plan, is_remote: bool) {
+    if is_remote && !allows_heartbeats(plan) {
+        allow_heartbeats(dice, plan);
     }
-    for (key, value) in
-        [("group.initial.rebalance.delay.ms", "200"), ("group.min.session.timeout.ms", "500")]
-    {
-        plan.cluster.config.entry(key.to_owned()).or_insert_with(|| value.to_owned());
+    let mut set = |key: &str, value: &str| {
+        plan.cluster.config.insert(key.to_owned(), value.to_owned());
+    };
+    set("group.min.session.timeout.ms", "500");
+    if plan.consumers.iter().all(|group| group.membership.is_none()) {
+        set("group.initial.rebalance.delay.ms", "200");
     }
 }
 
@@ -70,7 +77,7 @@ pub(super) fn draw(plan: &mut Plan) {
 /// have in their names; with the topics that they write to.
 fn numbered(plan: &Plan) -> Vec<(u32, String)> {
     let mut numbered = Vec::new();
-    let mut next = 0;
+    let mut next = TransactionStep::FIRST_PRODUCER;
     for producer in &plan.producers {
         if producer.transactions.is_some_and(|of| of.positions) {
             let all = next..next + producer.count;
@@ -160,7 +167,7 @@ mod tests {
         base.producers[last].transactions =
             Some(TransactionsPlan { positions: true, ..transactions_plan() });
         let before: u32 = base.producers[..last].iter().map(|of| of.count).sum();
-        let number = u64::from(before);
+        let number = u64::from(TransactionStep::FIRST_PRODUCER + before);
         let mut protocols = BTreeSet::new();
         for seed in 1..60 {
             let mut plan = Plan { seed, ..base.clone() };
@@ -172,6 +179,43 @@ mod tests {
             }
         }
         assert_eq!(protocols.len(), 2);
+    }
+
+    #[test]
+    fn brokers_have_such_members_and_keep_what_is_drawn_for_others() {
+        const DELAY: &str = "group.initial.rebalance.delay.ms";
+        let mut base = base();
+        for producer in &mut base.producers {
+            producer.transactions =
+                Some(TransactionsPlan { positions: true, ..transactions_plan() });
+        }
+        let mut beside = base.clone();
+        beside.consumers[0].membership = Some(MembershipPlan {
+            assignor: Assignor::Range,
+            static_members: false,
+            subscriptions: Subscriptions::Same,
+            closes: false,
+            restarts_as: None,
+        });
+        beside.cluster.config.insert(DELAY.to_owned(), "1000".to_owned());
+        for (base, delay_ms) in [(base, 200), (beside, 1_000)] {
+            let mut protocols = BTreeSet::new();
+            for seed in 1..60 {
+                let mut plan = Plan { seed, ..base.clone() };
+                draw(&mut plan);
+                let config_of = |key: &str, default_ms| plan.cluster.config_ms(key, default_ms);
+                for group in groups(&plan) {
+                    let session_ms = config_ms(&group.config, "session.timeout.ms").unwrap();
+                    let least_ms = config_of("group.min.session.timeout.ms", 6_000);
+                    assert!(least_ms <= session_ms, "seed {seed}");
+                    assert_eq!(config_of(DELAY, 3_000), delay_ms, "seed {seed}");
+                    let is_remote = group.membership.unwrap().assignor.is_remote();
+                    assert!(!is_remote || allows_heartbeats(&plan), "seed {seed}");
+                    protocols.insert(is_remote);
+                }
+            }
+            assert_eq!(protocols.len(), 2);
+        }
     }
 
     #[test]

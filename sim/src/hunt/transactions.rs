@@ -169,6 +169,12 @@ pub(super) fn allow_heartbeats(dice: &mut Dice, plan: &mut Plan) {
     plan.cluster.config.insert(protocols.to_owned(), "classic,consumer".to_owned());
 }
 
+/// Whether they may have some. Plans have all configs of a cluster: what nobody has drawn is Kafka's default.
+pub(super) fn allows_heartbeats(plan: &Plan) -> bool {
+    let protocols = plan.cluster.config.get("group.coordinator.rebalance.protocols");
+    protocols.is_some_and(|protocols| protocols.contains("consumer"))
+}
+
 /// Lets some groups go over to the other protocol when their members are restarted.
 pub(super) fn draw_migrations(plan: &mut Plan) {
     let mut dice = Dice::new(plan.seed, "migrations");
@@ -184,9 +190,7 @@ pub(super) fn draw_migrations(plan: &mut Plan) {
     }
     let goes_over =
         |group: &ConsumerPlan| group.membership.is_some_and(|of| of.restarts_as.is_some());
-    let protocols = plan.cluster.config.get("group.coordinator.rebalance.protocols");
-    let is_allowed = protocols.is_some_and(|protocols| protocols.contains("consumer"));
-    if plan.consumers.iter().any(goes_over) && !is_allowed {
+    if plan.consumers.iter().any(goes_over) && !allows_heartbeats(plan) {
         allow_heartbeats(&mut dice, plan);
     }
 }

@@ -8,7 +8,7 @@ use super::{SECOND_NS, World};
 use crate::client::{
     Arrivals, Assignment, Assignor, ClassicSetup, ClientCosts, ClientInput, Consumer,
     ConsumerConfig, ConsumerSetup, HeartbeatSetup, MembershipSetup, PlannedArrivals, Producer,
-    ProducerConfig, ProducerSetup, TransactionsSetup,
+    ProducerConfig, ProducerSetup, TransactionStep, TransactionsSetup,
 };
 use crate::cpu::constant;
 use std::sync::Arc;
@@ -57,6 +57,11 @@ impl World {
     }
 
     fn start_clients(&mut self) {
+        let has_backlog = self.plan.topics.iter().any(|topic| topic.preload_bytes > 0);
+        debug_assert!(
+            has_backlog || u32::try_from(self.clients.len()) == Ok(TransactionStep::FIRST_PRODUCER),
+            "storms know the groups of producers by their numbers"
+        );
         for group in 0..self.plan.producers.len() {
             for instance in 0..self.plan.producers[group].count {
                 self.add_producer(group, instance);
