@@ -63,20 +63,25 @@ pub(super) fn storm(plan: &mut Plan) {
     }
     let twice = led_twice(plan, window);
     if add(plan, window.1, twice) {
-        let segment = plan.cluster.config.entry(OFFSETS_SEGMENT.to_owned());
-        segment.or_insert_with(|| "2500".to_owned());
+        at_most(plan, OFFSETS_SEGMENT, 2500);
         with_small_caches(plan, 16_384);
     }
 }
 
 /// The log of groups has small segments, and is cleaned all the time.
 fn clean_groups(plan: &mut Plan) {
+    at_most(plan, OFFSETS_SEGMENT, 2000);
+    at_most(plan, "log.cleaner.backoff.ms", 100);
+    let ratio = "log.cleaner.min.cleanable.ratio".to_owned();
+    plan.cluster.config.insert(ratio, "0.01".to_owned());
+}
+
+/// Plans have every config, and some are drawn already: what is small enough stays.
+fn at_most(plan: &mut Plan, key: &str, value: u64) {
     let server = &mut plan.cluster.config;
-    server.insert(OFFSETS_SEGMENT.to_owned(), "2000".to_owned());
-    for (key, value) in
-        [("log.cleaner.backoff.ms", "100"), ("log.cleaner.min.cleanable.ratio", "0.01")]
-    {
-        server.entry(key.to_owned()).or_insert_with(|| value.to_owned());
+    let is_small = |has: &String| has.parse::<u64>().is_ok_and(|has| has <= value);
+    if !server.get(key).is_some_and(is_small) {
+        server.insert(key.to_owned(), value.to_string());
     }
 }
 
