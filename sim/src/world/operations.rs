@@ -3,7 +3,7 @@
 use super::World;
 use super::clients::ClientKind;
 use super::event::Event;
-use super::{client_quotas, flawed, looks};
+use super::{SECOND_NS, client_quotas, flawed, looks};
 use crate::client::{ConnectionConfig, Operator, Task};
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -25,6 +25,8 @@ use stormglass_scenarios::plan::{Action, ClientProfile, Operation};
 pub(super) const UNMADE: TopicId = TopicId(u128::MAX);
 /// A partition that no topic has.
 const STRANGER: i32 = 9_999;
+/// However short the heal phase is, the administrator waits this long for an answer, ns.
+const PATIENCE_MIN_NS: u64 = 10 * SECOND_NS;
 
 impl World {
     /// A client with the plan's changes, if it has any.
@@ -53,8 +55,10 @@ impl World {
         });
         let mut tasks: Vec<Task> = asked.chain(looks).chain(rehearsals).collect();
         tasks.sort_by_key(|task| task.due_ns);
-        let config = ConnectionConfig::parse(ClientProfile::Java, &BTreeMap::new())
+        let mut config = ConnectionConfig::parse(ClientProfile::Java, &BTreeMap::new())
             .expect("the defaults parse");
+        let heal_ns = self.plan.phases.heal_ns;
+        config.request_timeout_ns = patience_ns(heal_ns, config.request_timeout_ns);
         let draws = self.draws("operator", 0);
         (!tasks.is_empty()).then(|| Operator::new(config, &self.bootstrap(), tasks, draws))
     }
@@ -352,10 +356,30 @@ fn settings_request(operation: &Operation) -> Option<Request> {
     })
 }
 
+/// How long the administrator waits for an answer, ns: until the drain begins, if the broker that it has asked is gone
+/// as the cluster begins to heal; at most for as long as Kafka's clients do. Whatever has waited behind that request,
+/// such as the end of a throttle or a reassignment, would come as the run ends, and no replica would have the time to
+/// catch up (hunt seed 80010).
+fn patience_ns(heal_ns: u64, usual_ns: u64) -> u64 {
+    usual_ns.min(heal_ns.max(PATIENCE_MIN_NS))
+}
+
 #[cfg(test)]
 mod tests {
+    use super::{SECOND_NS, patience_ns};
+    use crate::hunt::SWARM;
     use crate::{RunOptions, simulate};
     use stormglass_scenarios::{Source, load};
+
+    /// The whole run is `scenarios/regress/administrator-without-an-answer.json`.
+    #[test]
+    fn an_administrator_without_an_answer_goes_on_before_the_drain() {
+        let patience = |heal_s: u64| patience_ns(heal_s * SECOND_NS, 30 * SECOND_NS) / SECOND_NS;
+        assert_eq!([0, 3, 10, 20, 30, 600].map(patience), [10, 10, 10, 20, 30, 30]);
+        let phases = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap().phases;
+        let goes_on_ns = phases.heal_starts_ns() + patience_ns(phases.heal_ns, 30 * SECOND_NS);
+        assert!(goes_on_ns <= phases.drain_starts_ns(), "in hunts");
+    }
 
     /// Administrators are in the first AZ.
     #[test]
