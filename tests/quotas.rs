@@ -30,7 +30,10 @@ fn alter(client: &mut Client, key: &str, value: Option<f64>) -> i16 {
 
 /// Quotas of all client ids.
 fn described(client: &mut Client) -> Vec<(String, f64)> {
-    let any = ComponentData::default().with_entity_type(text("client-id")).with_match_type(ANY);
+    let any = ComponentData::default()
+        .with_entity_type(text("client-id"))
+        .with_match_type(ANY)
+        .with_match(None);
     let request = DescribeClientQuotasRequest::default().with_components(vec![any]);
     let answer = client.call(1, &request);
     assert_eq!(answer.error_code, 0);
