@@ -185,10 +185,10 @@ impl Lags {
             return;
         }
         let offset = part.fetch_offset;
-        let is_on_log = offset <= view.log.log_start_offset()
-            || view.log.epoch_at(offset - 1) == part.last_fetched_epoch;
-        // what is told to begin anew has said nothing (hunt seed 923544)
-        if offset > end || !is_on_log || is_told(view.log, part).is_some() {
+        // who is told where its log differs, or to begin anew, has said nothing (hunt seed 923544). Its last epoch may
+        // begin where its log ends, if it has copied more, which its disk has not confirmed yet: that says how far it
+        // is, as its leader knows the epoch, and holds it back like any other (hunt seed 40000824)
+        if offset > end || is_told(view.log, part).is_some() {
             return;
         }
         let unknown = Lag { end_at_fetch: Offset::MAX, ..Lag::default() };
@@ -326,9 +326,68 @@ fn knows_all(leader: &ReplicaView<'_>, follower: NodeId) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recorder::testing::plan;
+    use crate::recorder::testing::{batch, plan};
+    use std::sync::Arc;
+    use stormglass_broker_core::config::{ServerConfig, TopicConfig};
+    use stormglass_broker_core::ids::LeaderEpoch;
+    use stormglass_broker_core::inspect::{Follower, LeadView};
+    use stormglass_broker_core::log::{Log, LogConfig};
+    use stormglass_broker_core::records::{Batch, Records};
 
     const MS: u64 = 1_000_000;
+
+    /// A batch of ten records.
+    fn records(base: Offset, epoch: LeaderEpoch) -> Records {
+        let mut batch: Batch = (*batch(base, 10, 1)).clone();
+        batch.header.partition_leader_epoch = epoch;
+        Records::new(vec![Arc::new(batch)])
+    }
+
+    /// Epoch 1 up to 10, and 3 from there on, of which the disk has confirmed nothing yet.
+    fn log() -> Log {
+        let server = ServerConfig::kafka_defaults();
+        let config = LogConfig::new(&TopicConfig::from_server(&server), &server);
+        let mut log = Log::create(crate::recorder::testing::tp(0), config, 0);
+        let first = log.append_as_follower(records(0, 1), 0, &mut Vec::new()).unwrap();
+        log.append_done(first.number);
+        log.append_as_follower(records(10, 3), 0, &mut Vec::new()).unwrap();
+        log
+    }
+
+    #[test]
+    fn a_follower_with_more_on_the_way_to_its_disk_says_how_far_it_is() {
+        let (tp, log, isr) = (crate::recorder::testing::tp(0), log(), [NodeId(1)]);
+        let lead = LeadView {
+            epoch_start: 20,
+            isr: &isr,
+            pending_isr: None,
+            min_isr: 1,
+            followers: vec![Follower::unknown(NodeId(2))].into(),
+        };
+        let view = ReplicaView {
+            tp,
+            log: &log,
+            leader: Some(NodeId(1)),
+            leader_epoch: 4,
+            partition_epoch: 0,
+            high_watermark: 10,
+            lead: Some(lead),
+        };
+        let counts = |last_fetched_epoch: LeaderEpoch| {
+            let part = FetchPartition {
+                tp,
+                current_leader_epoch: 4,
+                fetch_offset: 10,
+                last_fetched_epoch,
+                log_start_offset: 0,
+                max_bytes: 1 << 20,
+            };
+            let mut lags = Lags::new(&plan());
+            lags.hears_position(100 * MS, (1, NodeId(2)), &view, (&part, true));
+            lags.was_joining((1, tp, 2), 500 * MS)
+        };
+        assert_eq!([1, 2, 3].map(counts), [true, false, true], "epoch 2 is unknown");
+    }
 
     #[test]
     fn a_follower_that_caught_up_meanwhile_lags_anew() {
