@@ -67,8 +67,8 @@ fn refusal(request: &DescribeClientQuotasRequest) -> Option<(ErrorCode, String)>
             return Some((ErrorCode::UnsupportedVersion, message));
         }
     }
-    let mut others = kinds.clone().filter(|kind| *kind != "ip");
-    if kinds.clone().any(|kind| kind == "ip") && others.next().is_some() {
+    // each is there once
+    if request.components.len() > 1 && kinds.clone().any(|kind| kind == "ip") {
         let message = "Invalid entity filter component combination. IP filter component should \
                        not be used with user or clientId filter component.";
         return Some((ErrorCode::InvalidRequest, message.to_owned()));

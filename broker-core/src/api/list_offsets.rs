@@ -173,9 +173,9 @@ fn answer(
         OffsetSpec::MaxTimestamp => {
             // the log knows the batch; which of its records it is takes a look (KAFKA-16310), and what is not
             // committed yet is not told (hunt seed 5028)
-            lookup = partition.log.newest_timestamp().map(|(timestamp, local)| {
-                (Wanted { timestamp, is_deleted_too: true }, Lookup::Local(local))
-            });
+            let newest = partition.log.newest_timestamp();
+            let (timestamp, local) = newest.unwrap_or((-1, TimestampLookup::None));
+            lookup = Some((Wanted { timestamp, is_deleted_too: true }, Lookup::Local(local)));
         }
         OffsetSpec::Timestamp(timestamp) => {
             let remote = role.replicas.remote_for_timestamp(tp, timestamp, None);
@@ -186,19 +186,11 @@ fn answer(
         OffsetSpec::Unsupported(_) => {}
     }
     answer.leader_epoch = partition.log.epoch_at(answer.offset);
-    if is_by_time(spec) && finds_nothing(lookup) && is_end_unknown(partition) {
+    let is_nowhere = matches!(lookup, Some((_, Lookup::Local(TimestampLookup::None))));
+    if is_nowhere && is_end_unknown(partition) {
         return (refused(tp, ErrorCode::OffsetNotAvailable), None);
     }
     (answer, lookup)
-}
-
-fn is_by_time(spec: OffsetSpec) -> bool {
-    matches!(spec, OffsetSpec::MaxTimestamp | OffsetSpec::Timestamp(_))
-}
-
-/// Whether there is nowhere to look.
-fn finds_nothing(lookup: Option<(Wanted, Lookup)>) -> bool {
-    matches!(lookup, None | Some((_, Lookup::Local(TimestampLookup::None))))
 }
 
 /// What a reader may see ends here.

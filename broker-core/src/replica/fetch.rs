@@ -248,8 +248,9 @@ impl ReplicaManager {
             // The first answer of a session names every partition.
             session.parts[part as usize].must_answer = session.next_epoch == 1;
             session.mark_later(part);
+        } else {
+            session.mark(part);
         }
-        session.mark(part);
         let replica = session.replica;
         let Self { sessions, by_tp, partitions, .. } = self;
         let Some(session) = sessions.get_mut(slot) else { return };
@@ -388,23 +389,17 @@ impl ReplicaManager {
         let Self { partitions, sessions, ready, .. } = self;
         let Some(partition) = &partitions[slot as usize] else { return };
         for watch in &partition.consumer_watch {
-            let wants_size = sessions.get(watch.session).is_some_and(|s| s.min_bytes > 1);
-            let is_committed = || {
-                let session = sessions.get(watch.session);
-                session.is_some_and(|s| s.isolation == IsolationLevel::ReadCommitted)
-            };
-            let bytes = if wants_size && is_committed() {
-                // the end of a transaction makes more readable than itself
-                u64::from(u32::MAX)
-            } else if wants_size
-                && partition.log.is_in_older_segment(before - 1, partition.high_watermark - 1)
-            {
-                // who has not read all of that one waits no longer
-                u64::from(u32::MAX)
-            } else if wants_size {
-                partition.log.bytes_between(before, partition.high_watermark)
-            } else {
+            let Some(session) = sessions.get(watch.session) else { continue };
+            let bytes = if session.min_bytes <= 1 {
                 1
+            } else if session.isolation == IsolationLevel::ReadCommitted
+                || partition.log.is_in_older_segment(before - 1, partition.high_watermark - 1)
+            {
+                // the end of a transaction makes more readable than itself, and who has not read all of an older
+                // segment waits no longer
+                u64::from(u32::MAX)
+            } else {
+                partition.log.bytes_between(before, partition.high_watermark)
             };
             note_readable(sessions, ready, *watch, bytes);
         }

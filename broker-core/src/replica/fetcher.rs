@@ -262,7 +262,8 @@ impl ReplicaManager {
         let mut changed = std::mem::take(&mut fetcher.changed);
         changed.sort_unstable();
         if fetcher.takes > 0 && fetcher.session_id == 0 {
-            changed.sort_by_key(|slot| fetcher.parts.get(slot).map_or(0, |part| part.taken));
+            let taken = |slot: &u32| fetcher.parts.get(slot).map_or(0, |part| part.taken);
+            changed.sort_by_cached_key(taken);
         }
         let mut partitions = Vec::with_capacity(changed.len());
         partitions.extend(changed.drain(..).filter_map(|slot| {

@@ -70,9 +70,9 @@ impl ReplicaManager {
             bytes >= session.min_bytes.max(1) || urgent || session.len() == 0 || remote.is_some();
         if !enough && !force {
             session.available = bytes;
-            // What was looked at stays dirty until it has been told.
-            for &part in lists.read.iter().chain(lists.told.iter().map(|(part, _)| part)) {
-                session.mark(part);
+            // What was looked at stays dirty until it has been told. What has data is queued already.
+            for (part, _) in &lists.told {
+                session.mark(*part);
             }
             return self.keep_room(lists);
         }
@@ -222,8 +222,10 @@ impl ReplicaManager {
                 answers.push(answer);
             }
         }
-        if !left_out.is_empty() {
-            self.sessions.keep_turns(slot, &left_out);
+        if !left_out.is_empty()
+            && let Some(session) = self.sessions.get_mut(slot)
+        {
+            session.keep_turns(&left_out);
         }
         if self.throttles.counts_sent() {
             self.count_sent(step, slot, &answers);

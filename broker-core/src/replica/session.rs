@@ -309,14 +309,6 @@ impl SessionCache {
         self.slots.get_mut(slot as usize)?.as_mut()
     }
 
-    /// An answer of this session had room for others only.
-    #[cold]
-    pub(crate) fn keep_turns(&mut self, slot: u32, parts: &[u32]) {
-        if let Some(session) = self.get_mut(slot) {
-            session.keep_turns(parts);
-        }
-    }
-
     /// The answer of a session has nothing of a partition that is behind (`FetchSession::restate_left_out`).
     #[cold]
     pub(crate) fn restate_follower(&mut self, slot: u32, part: u32) {
