@@ -43,6 +43,8 @@ pub(crate) struct Entry {
     pub(crate) producer_id: i64,
     /// When its producer learned of the first acknowledgement.
     pub(crate) acked_ns: u64,
+    /// Its largest timestamp, ms since 1970: by that its producer is forgotten, not by when it was acknowledged.
+    pub(crate) max_timestamp: i64,
 }
 
 impl Entry {
@@ -64,6 +66,7 @@ impl Entry {
             holders: 0,
             producer_id: header.producer_id,
             acked_ns: 0,
+            max_timestamp: header.max_timestamp,
         }
     }
 

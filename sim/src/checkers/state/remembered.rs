@@ -74,6 +74,34 @@ fn left(log: &Log, begins: Offset) -> Option<String> {
     (stable != begins).then(|| format!("that all is stable up to {stable} only"))
 }
 
+/// Whose batch is acknowledged and written after this is remembered.
+#[derive(Debug, Clone, Copy)]
+struct Since {
+    /// When its producer learned of it, ns of the run.
+    acked_ns: u64,
+    /// Its timestamp, ms since 1970.
+    written_ms: i64,
+}
+
+impl Since {
+    /// For a log that begins now. A producer is idle from its newest batch's timestamp on
+    /// (`ProducerStateManager.isProducerExpired`), and what it held back, under a quota or without a leader, may be
+    /// acknowledged when the producer is to be forgotten already (hunt seed 41001541). An acknowledgement counts for
+    /// half of that time only: the leader may have had a shorter one before (KIP-854).
+    fn of(log: &Log, ledger: &Ledger) -> Self {
+        let expiration_ms = log.config().producer_expiration_ms;
+        let young_ns = expiration_ms.unsigned_abs().saturating_mul(1_000_000) / 2;
+        Self {
+            acked_ns: ledger.now_ns.saturating_sub(young_ns),
+            written_ms: ledger.wall_ms(ledger.now_ns) - expiration_ms + SLACK_MS,
+        }
+    }
+
+    fn is_before(self, entry: &Entry) -> bool {
+        entry.acked_ns > self.acked_ns && entry.max_timestamp > self.written_ms
+    }
+}
+
 /// What comes before is in remote storage alone: epochs and producers of that come with it, or else nothing there would
 /// be of its history once it leads, and what is sent again would be taken twice (`buildRemoteLogAuxState`).
 fn begins_after_tier(
@@ -99,10 +127,8 @@ fn begins_after_tier(
             log.epoch_entries()
         )
     });
-    // half of the time, in ns, after which a producer is forgotten: it was acknowledged some time after it was written
-    let young_ns = log.config().producer_expiration_ms.unsigned_abs().saturating_mul(1_000_000) / 2;
-    let since_ns = has_right_clocks.then(|| ledger.now_ns.saturating_sub(young_ns));
-    let unknown = since_ns.and_then(|since_ns| unknown_producer(p, log, from..begins, since_ns));
+    let since = has_right_clocks.then(|| Since::of(log, ledger));
+    let unknown = since.and_then(|since| unknown_producer(p, log, from..begins, since));
     says(p, ledger, unknown.is_none(), &|| {
         format!(
             "replica {node} has begun at {begins}, after what is in remote storage, and does not know a producer of \
@@ -111,17 +137,17 @@ fn begins_after_tier(
     });
 }
 
-/// A batch of a part of the log that was acknowledged after `since_ns`, and whose producer a log does not know. What
-/// is deleted does not count: who begins anew where its leader has deleted all knows nobody, and what it copies to
-/// remote storage, once it leads, says no more (hunt seed 21010267). Nor does anything count once a replica has led
-/// that was cut below its high watermark: it has forgotten producers (hunt seed 21009333).
-fn unknown_producer(p: &Partition, log: &Log, part: Range<Offset>, since_ns: u64) -> Option<Entry> {
+/// A batch of a part of the log that is young, and whose producer a log does not know. What is deleted does not count:
+/// who begins anew where its leader has deleted all knows nobody, and what it copies to remote storage, once it leads,
+/// says no more (hunt seed 21010267). Nor does anything count once a replica has led that was cut below its high
+/// watermark: it has forgotten producers (hunt seed 21009333).
+fn unknown_producer(p: &Partition, log: &Log, part: Range<Offset>, since: Since) -> Option<Entry> {
     if !p.guessed_in.is_empty() {
         return None;
     }
     let known = log.active_producers();
     let is_unknown = |entry: &&Entry| {
-        let is_young = entry.producer_id >= 0 && entry.acked_ns > since_ns;
+        let is_young = entry.producer_id >= 0 && since.is_before(entry);
         is_young && !known.iter().any(|known| known.id == entry.producer_id)
     };
     let within = |entry: &&Entry| part.start <= entry.base && entry.next() <= part.end;
@@ -269,17 +295,41 @@ mod tests {
     #[test]
     fn who_wrote_what_is_in_remote_storage_is_known() {
         let mut p = Partition::new("t-0".to_owned(), 2);
-        p.table.main.push_back(Entry { acked_ns: 100, ..Entry::of(&written(0, 100)) });
+        p.table.main.push_back(Entry { acked_ns: 100, ..Entry::of(&written(0, 500)) });
         let mut log = log(&LOG);
         log.truncate_fully_and_start_at(40, &mut Vec::new());
-        let is_unknown =
-            |p: &Partition, part, since_ns| unknown_producer(p, &log, part, since_ns).is_some();
+        let is_unknown = |p: &Partition, part, acked_ns| {
+            unknown_producer(p, &log, part, Since { acked_ns, written_ms: 499 }).is_some()
+        };
         assert!(is_unknown(&p, 0..40, 99));
         assert!(!is_unknown(&p, 0..40, 100), "it may be forgotten");
         assert!(!is_unknown(&p, 0..0, 99), "the log comes to that yet");
         assert!(!is_unknown(&p, 1..40, 99), "it is deleted (hunt seed 21010267)");
+        p.table.main[0].max_timestamp = 499;
+        assert!(!is_unknown(&p, 0..40, 99), "it came late (hunt seed 41001541)");
+        p.table.main[0].max_timestamp = 500;
+        assert!(is_unknown(&p, 0..40, 99));
         p.guessed_in.insert(1);
         assert!(!is_unknown(&p, 0..40, 99), "its leader has forgotten it (hunt seed 21009333)");
+    }
+
+    #[test]
+    fn producers_are_forgotten_by_what_they_wrote_and_not_by_when_it_was_acknowledged() {
+        let log = log(&LOG);
+        let expiration_ms = log.config().producer_expiration_ms;
+        let run_ns = 2 * expiration_ms.unsigned_abs() * 1_000_000;
+        let mut ledger = Ledger::default();
+        ledger.now_ns = run_ns;
+        let since = Since::of(&log, &ledger);
+        let is_known = |idle_ms, acked_ns| {
+            let batch = written(0, ledger.wall_ms(run_ns) - idle_ms);
+            since.is_before(&Entry { acked_ns, ..Entry::of(&batch) })
+        };
+        let young_ms = expiration_ms - SLACK_MS - 1;
+        assert!(is_known(0, run_ns) && is_known(young_ms, run_ns));
+        assert!(!is_known(young_ms + 1, run_ns), "just acknowledged, and forgotten");
+        assert!(!is_known(0, run_ns / 4 * 3), "its leader may have forgotten it sooner");
+        assert!(is_known(0, run_ns / 4 * 3 + 1));
     }
 
     #[test]
