@@ -26,6 +26,8 @@ pub(super) struct Question<'a> {
     pub(super) has_agreed: bool,
     /// The highest high watermark that the replica has had since the fetch came, and has been cut below.
     pub(super) had: Option<Offset>,
+    /// What was to be told of where logs differ as the fetch came, by [`differing`].
+    pub(super) differed: Option<EpochEndOffset>,
     /// Partitions of which the broker [`knows_less`] as the fetch came, and the epochs that the fetch names.
     pub(super) unknown: &'a [(TopicPartition, LeaderEpoch)],
 }
@@ -56,6 +58,16 @@ pub(super) fn agreed(
     };
     let agreed = looked.iter().filter(at_once);
     agreed.map(|of| (of.part.tp, of.part.fetch_offset)).collect()
+}
+
+/// Positions of a fetch whose logs differ, as it comes, from those that are led here in the epochs that it names, and
+/// what is to be told of that.
+pub(super) fn differing(looked: &[Looked<'_>]) -> Vec<(TopicPartition, Offset, EpochEndOffset)> {
+    let is_led = |of: &&Looked<'_>| {
+        of.view.lead.is_some() && of.part.current_leader_epoch == of.view.leader_epoch
+    };
+    let differing = looked.iter().filter(is_led);
+    differing.filter_map(|of| Some((of.part.tp, of.part.fetch_offset, of.told?))).collect()
 }
 
 /// Whether a replica has yet to hear of the epoch that a fetcher names, or, if it leads, that this one is a replica: who
@@ -156,24 +168,15 @@ pub(super) fn of_replica(
     if !part.error.is_ok() {
         return;
     }
-    let diverges = is_told(view.log, question.position);
     if let Some(told) = part.diverging_epoch {
-        // the answer waited for a read of other partitions; what it compared was deleted meanwhile
-        let was_deleted = part.log_start_offset < view.log.log_start_offset();
-        says.rule(diverges == Some(told) || was_deleted, &|| {
-            format!(
-                "broker {node} tells a follower at offset {offset}, whose last epoch is {}, that it \
-                 diverges: {told:?}; by the log's epochs it is {diverges:?}",
-                question.position.last_fetched_epoch
-            )
-        });
-        return;
+        return where_it_differs(says, node, (view, question), (part, told));
     }
     if part.records.is_empty() {
         return;
     }
     records(says, node, (view, question), part);
     let follows = asked == epoch && view.lead.is_some();
+    let diverges = is_told(view.log, question.position);
     let is_unproven = diverges == Some(EpochEndOffset { epoch: NO_EPOCH, end_offset: offset });
     let was_proven = is_unproven && question.has_agreed;
     says.rule(!follows || diverges.is_none() || was_proven, &|| {
@@ -181,6 +184,31 @@ pub(super) fn of_replica(
             "broker {node} sends records from offset {offset} to a fetcher whose last epoch is {}, \
              and whose log differs: {diverges:?}",
             question.position.last_fetched_epoch
+        )
+    });
+}
+
+/// A fetcher is told where its log differs from this one: by the epochs of this log.
+fn where_it_differs(
+    says: &mut Says<'_>,
+    node: i32,
+    (view, question): (&ReplicaView<'_>, Question<'_>),
+    (part, told): (&FetchPartitionResponse, EpochEndOffset),
+) {
+    let position = question.position;
+    let diverges = is_told(view.log, position);
+    // the answer waited for a read of other partitions; what it compared was deleted meanwhile
+    let was_deleted = part.log_start_offset < view.log.log_start_offset();
+    // or this one has followed others meanwhile, and cut its log (hunt seed 41002473): in the epoch that the fetcher
+    // named it was right. So in Kafka's answer: what is found of one partition stays while the next ones are read
+    // (`ReplicaManager.readFromLog`), and who leads, or follows another one, by then drops it
+    let is_over = position.current_leader_epoch < view.leader_epoch;
+    let was_right = is_over && !question.is_alone && question.differed == Some(told);
+    says.rule(diverges == Some(told) || was_deleted || was_right, &|| {
+        format!(
+            "broker {node} tells a follower at offset {}, whose last epoch is {}, that it \
+             diverges: {told:?}; by the log's epochs it is {diverges:?}",
+            position.fetch_offset, position.last_fetched_epoch
         )
     });
 }

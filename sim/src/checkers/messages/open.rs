@@ -8,7 +8,7 @@ use super::{answers, fetches, led, placed, transactional};
 use rustc_hash::FxHashMap;
 use stormglass_broker_core::Broker;
 use stormglass_broker_core::ids::{LeaderEpoch, Offset, TopicPartition};
-use stormglass_broker_core::protocol::Request;
+use stormglass_broker_core::protocol::{EpochEndOffset, FetchPartition, Request};
 
 /// A request that waits for its answer.
 #[derive(Debug)]
@@ -28,6 +28,8 @@ pub(super) struct Open {
     pub(super) unled: Vec<TopicPartition>,
     /// Of a follower's fetch: positions that were looked at and found to agree at once.
     pub(super) agreed: Vec<(TopicPartition, Offset)>,
+    /// Of a fetch: positions whose logs differed as it came, and what was to be told of that.
+    differing: Vec<(TopicPartition, Offset, EpochEndOffset)>,
     /// Of a fetch: what was unknown as it came, by [`fetches::knows_less`].
     pub(super) unknown: Vec<(TopicPartition, LeaderEpoch)>,
     /// Of a fetch: replicas that were cut since it came, and their high watermarks before.
@@ -64,9 +66,11 @@ impl Open {
         };
         let transactional = transactional::Before::of(broker, &request, wall_ms).map(Box::new);
         let unled = led::unled(broker, &request);
-        let agreed = match &request {
-            Request::Fetch(fetch) => fetches::agreed(broker, fetch, looked),
-            _ => Vec::new(),
+        let (agreed, differing) = match &request {
+            Request::Fetch(fetch) => {
+                (fetches::agreed(broker, fetch, looked), fetches::differing(looked))
+            }
+            _ => (Vec::new(), Vec::new()),
         };
         let noted = Noted::of(broker, (&request, looked), wall_ms.is_some());
         Self {
@@ -78,6 +82,7 @@ impl Open {
             transactional,
             unled,
             agreed,
+            differing,
             unknown,
             cut: Vec::new(),
             noted,
@@ -87,6 +92,13 @@ impl Open {
     /// The highest high watermark that a replica had before it was cut while a fetch of it waits.
     pub(super) fn had(&self, tp: TopicPartition) -> Option<Offset> {
         self.cut.iter().filter(|(of, _)| *of == tp).map(|(_, had)| *had).max()
+    }
+
+    /// What was to be told of a position of a fetch as it came, if logs differed then.
+    pub(super) fn differed(&self, position: &FetchPartition) -> Option<EpochEndOffset> {
+        let at = (position.tp, position.fetch_offset);
+        let found = self.differing.iter().find(|(tp, offset, _)| (*tp, *offset) == at);
+        found.map(|(.., told)| *told)
     }
 }
 

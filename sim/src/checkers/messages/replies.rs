@@ -116,6 +116,7 @@ impl Checkers {
                 was_outside: open.noted.was_outside(position),
                 has_agreed: open.agreed.contains(&(part.tp, position.fetch_offset)),
                 had: open.had(part.tp),
+                differed: open.differed(position),
                 unknown: &open.unknown,
             };
             self.about(part.tp, |says| fetches::answer(says, by, question, part));

@@ -1,6 +1,7 @@
 //! What each rule about messages must catch, and what it must let pass.
 
 use super::fetches::{self, Question};
+use super::looked::Looked;
 use super::sessions::Sessions;
 use super::{Says, Talk, answers, peers, written};
 use crate::checkers::history::History;
@@ -155,6 +156,7 @@ fn asked<'a>(fetch: &'a FetchRequest, position: &'a FetchPartition) -> Question<
         was_outside,
         has_agreed,
         had: None,
+        differed: None,
         unknown: &[],
     }
 }
@@ -227,6 +229,38 @@ fn a_high_watermark_may_be_that_from_before_a_cut_when_others_are_read() {
     assert_eq!(broken(false, Some(24)), 1, "it never had as much");
     assert_eq!(broken(true, Some(25)), 1, "alone, it is told at once");
     assert_eq!(broken(false, None), 1, "it was not cut");
+}
+
+/// Hunt seed 41002473: its leadership ends while others are read, and the next leader has it cut away its own epoch, in
+/// which it had nothing yet.
+#[test]
+fn where_logs_differ_may_be_by_epochs_from_before_a_cut_when_others_are_read() {
+    let mut log = log();
+    let (request, position) = (fetch((0, -1), Vec::new()), part(20, 2));
+    let come = |view: ReplicaView<'_>, part: &FetchPartition| {
+        let told = fetches::is_told(view.log, part);
+        fetches::differing(&[Looked { part, view, told }])
+    };
+    let end = EpochEndOffset { epoch: 1, end_offset: 20 };
+    assert_eq!(come(view(&log), &position), [(tp(0), 20, end)]);
+    assert!(come(view(&log), &part(20, 1)).is_empty(), "they agree");
+    let follows = ReplicaView { lead: None, ..view(&log) };
+    let is_later = ReplicaView { leader_epoch: 4, ..view(&log) };
+    assert!(come(follows, &position).is_empty() && come(is_later, &position).is_empty());
+    log.truncate_to(20, &mut Vec::new());
+    let diverging_epoch = Some(end);
+    let answer = FetchPartitionResponse { diverging_epoch, ..told(Records::default()) };
+    let broken = |is_alone, leader_epoch, differed| {
+        let cut = ReplicaView { lead: None, leader_epoch, ..view(&log) };
+        let question = Question { is_alone, differed, ..asked(&request, &position) };
+        broken_by(|says| fetches::of_replica(says, 1, &cut, question, &answer))
+    };
+    assert_eq!(broken(false, 5, Some(end)), 0);
+    assert_eq!(broken(true, 5, Some(end)), 1, "alone, it is told at once");
+    assert_eq!(broken(false, 3, Some(end)), 1, "who leads cuts nothing");
+    assert_eq!(broken(false, 5, None), 1, "they did not differ");
+    let other = EpochEndOffset { epoch: 1, end_offset: 10 };
+    assert_eq!(broken(false, 5, Some(other)), 1, "they differed elsewhere");
 }
 
 /// Hunt seed 33008269: it came in epoch 0, and that others were read took until epoch 3.
