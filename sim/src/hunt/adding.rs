@@ -1,6 +1,8 @@
 //! What is added to a storm that has been drawn already, and what several of those additions are made of.
 
+use super::dice::Dice;
 use super::storm::clash;
+use crate::client::TransactionStep;
 use std::ops::Range;
 use stormglass_scenarios::plan::{
     Action, ConsumerPlan, Endpoint, EventPlan, LinkEffect, Operation, Plan, ProducerPlan, TopicPlan,
@@ -14,6 +16,9 @@ pub(super) const TRIES: u32 = 8;
 
 /// From when to when something may happen, ns.
 pub(super) type Window = (u64, u64);
+
+/// Draws one sort of what is added to a storm.
+pub(super) type Draw = fn(&Plan, Window) -> Vec<EventPlan>;
 
 /// Clients are at work, and what happens last has time to have consequences before all is healed.
 pub(super) fn window(plan: &Plan) -> Window {
@@ -35,6 +40,15 @@ pub(super) fn add(
     }
     plan.events.sort_by_key(|event| event.at_ns);
     plan.events.len() > before
+}
+
+/// Adds what each of these draws for the storm as it is before any of them.
+pub(super) fn add_each(plan: &mut Plan, draws: &[Draw]) {
+    let window = window(plan);
+    let drawn: Vec<Vec<EventPlan>> = draws.iter().map(|draw| draw(plan, window)).collect();
+    for events in drawn {
+        add(plan, window.1, events);
+    }
 }
 
 /// Whether each of these would be added by itself.
@@ -67,6 +81,17 @@ fn is_free(plan: &Plan, to_ns: u64, event: &EventPlan) -> bool {
 /// Something is so for a while.
 pub(super) fn lasting(at_ns: u64, for_ns: u64, action: Action) -> EventPlan {
     EventPlan { at_ns, for_ns: Some(for_ns), action, line: None }
+}
+
+/// A broker is down for a while.
+pub(super) fn down(node: i32, at_ns: u64, for_ns: u64) -> EventPlan {
+    lasting(at_ns, for_ns, Action::ProcessCrash { node })
+}
+
+/// A time that leaves room for what takes so long, if there is one.
+pub(super) fn begins(dice: &mut Dice, (from_ns, to_ns): Window, takes_ns: u64) -> Option<u64> {
+    let latest_ns = to_ns.checked_sub(takes_ns).filter(|latest| *latest > from_ns)?;
+    Some(dice.between(from_ns, latest_ns))
 }
 
 /// The administrator asks for something.
@@ -108,6 +133,11 @@ pub(super) fn is_classic(group: &ConsumerPlan) -> bool {
     group.membership.is_some_and(|of| !of.assignor.is_remote() && of.restarts_as.is_none())
 }
 
+/// Whether a group's members begin in the consumer protocol (KIP-848).
+pub(super) fn is_remote(group: &ConsumerPlan) -> bool {
+    group.membership.is_some_and(|of| of.assignor.is_remote())
+}
+
 /// Ids of the brokers.
 pub(super) fn brokers(plan: &Plan) -> Vec<i32> {
     plan.cluster.brokers.iter().map(|node| node.id).collect()
@@ -136,6 +166,15 @@ pub(super) fn copied<'a>(
     of.filter(|(.., replicas)| replicas.len() > 1).collect()
 }
 
+/// One of some topics' partitions that have followers.
+pub(super) fn partition<'a>(
+    dice: &mut Dice,
+    topics: impl Iterator<Item = &'a TopicPlan>,
+) -> Option<(&'a TopicPlan, u32, &'a [i32])> {
+    let all = copied(topics);
+    (!all.is_empty()).then(|| dice.pick(&all))
+}
+
 /// Topics of producers whose transactions commit positions, once for each of these.
 pub(super) fn topics_with_positions(plan: &Plan) -> Vec<String> {
     let commits = |producer: &&ProducerPlan| producer.transactions.is_some_and(|of| of.positions);
@@ -143,11 +182,28 @@ pub(super) fn topics_with_positions(plan: &Plan) -> Vec<String> {
     producers.map(|producer| producer.topic.clone()).collect()
 }
 
+/// Groups that get positions from transactions, which have the numbers of those producers among all clients in their
+/// names; with the topics that these write to.
+pub(super) fn groups_with_positions(plan: &Plan) -> Vec<(String, String)> {
+    let mut groups = Vec::new();
+    let mut next = TransactionStep::FIRST_PRODUCER;
+    for producer in &plan.producers {
+        if producer.transactions.is_some_and(|of| of.positions) {
+            let name = |number: u32| format!("{}{number}", TransactionStep::GROUPS);
+            let all = next..next + producer.count;
+            groups.extend(all.map(|number| (name(number), producer.topic.clone())));
+        }
+        next += producer.count;
+    }
+    groups
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hunt::SWARM;
-    use crate::recorder::testing::plan;
+    use crate::hunt::{SWARM, swarm};
+    use crate::recorder::testing::{plan, transactions_plan};
+    use stormglass_scenarios::plan::TransactionsPlan;
     use stormglass_scenarios::{Source, load};
 
     #[test]
@@ -189,6 +245,39 @@ mod tests {
         let of = copied(plan.topics[..1].iter()).into_iter();
         let of: Vec<(u32, &[i32])> = of.map(|(_, index, replicas)| (index, replicas)).collect();
         assert_eq!(of, [(0, &[1, 2][..]), (2, &[2, 3, 1][..])]);
+    }
+
+    #[test]
+    fn positions_are_asked_about_of_groups_that_get_them_from_transactions() {
+        let mut base = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
+        let mut named = 0;
+        for plan in (1..300).map(|seed| swarm(&base, seed)) {
+            let groups = groups_with_positions(&plan);
+            for event in &plan.events {
+                let Action::Admin {
+                    operation:
+                        Operation::CommitPositions { group, .. }
+                        | Operation::DeletePositions { group, .. }
+                        | Operation::FetchPositions { group, .. }
+                        | Operation::DeleteGroup { group },
+                } = &event.action
+                else {
+                    continue;
+                };
+                if group.starts_with(TransactionStep::GROUPS) {
+                    named += 1;
+                    assert!(groups.iter().any(|(name, _)| name == group), "seed {}", plan.seed);
+                }
+            }
+        }
+        assert!(named > 100, "{named}");
+        for (producer, count) in base.producers.iter_mut().zip([2, 1]) {
+            producer.count = count;
+        }
+        let positions = TransactionsPlan { positions: true, ..transactions_plan() };
+        base.producers[1].transactions = Some(positions);
+        let topic = base.producers[1].topic.clone();
+        assert_eq!(groups_with_positions(&base), [("positions-3".to_owned(), topic)]);
     }
 
     #[test]

@@ -4,7 +4,8 @@
 //! Draws come from streams of their own, so that the other seeds stay as they are.
 
 use super::adding::{
-    TRIES, Window, add, asks, brokers, copied, drawn_whole, lasting, sets_min_isr, window,
+    TRIES, Window, add, asks, begins, brokers, down, drawn_whole, lasting, partition, sets_min_isr,
+    window,
 };
 use super::dice::Dice;
 use super::late::late;
@@ -68,30 +69,10 @@ pub(super) fn storm(plan: &mut Plan) {
     }
 }
 
-/// A time that leaves room for what takes so long, if there is one.
-fn begins(dice: &mut Dice, (from_ns, to_ns): Window, takes_ns: u64) -> Option<u64> {
-    let latest_ns = to_ns.checked_sub(takes_ns).filter(|latest| *latest > from_ns)?;
-    Some(dice.between(from_ns, latest_ns))
-}
-
-/// A broker is down for a while.
-fn down(node: i32, at_ns: u64, for_ns: u64) -> EventPlan {
-    lasting(at_ns, for_ns, Action::ProcessCrash { node })
-}
-
 /// Nothing passes between a broker and others.
 fn cut(node: i32, to: Vec<Endpoint>, (at_ns, for_ns): (u64, u64)) -> EventPlan {
     let (from, effect) = (vec![Endpoint::Node(node)], LinkEffect::Cut);
     lasting(at_ns, for_ns, Action::Link { from, to, one_way: false, effect })
-}
-
-/// One of some topics' partitions that have followers.
-fn partition<'a>(
-    dice: &mut Dice,
-    topics: impl Iterator<Item = &'a TopicPlan>,
-) -> Option<(&'a TopicPlan, u32, &'a [i32])> {
-    let all = copied(topics);
-    (!all.is_empty()).then(|| dice.pick(&all))
 }
 
 /// Where consumers read from the replica in their rack, they stop, and a follower does not hear of others until it is

@@ -8,14 +8,14 @@
 //! groups there are while they move. Draws come from streams of their own, so that the other seeds stay as they are.
 
 use super::adding::{
-    OFFSETS_TOPIC, Window, add, asks, brokers, lasting, positions, reassigns, reassigns_each,
-    server, sets_min_isr, slow_brokers, topics_with_positions, window,
+    OFFSETS_TOPIC, Window, add, asks, brokers, groups_with_positions, is_remote, lasting,
+    positions, reassigns, reassigns_each, server, sets_min_isr, slow_brokers,
+    topics_with_positions, window,
 };
 use super::dice::Dice;
 use super::subscriptions::has_patterns;
 use super::swarm::with_small_caches;
 use super::timing::{Timing, config_ms};
-use crate::client::TransactionStep;
 use std::collections::BTreeSet;
 use stormglass_scenarios::plan::{Action, ConsumerPlan, EventPlan, Operation, Plan};
 
@@ -76,7 +76,7 @@ fn clean_groups(plan: &mut Plan) {
     plan.cluster.config.insert(ratio, "0.01".to_owned());
 }
 
-/// Plans have every config, and some are drawn already: what is small enough stays.
+/// Plans name defaults, too, and some are drawn already: what is small enough stays.
 fn at_most(plan: &mut Plan, key: &str, value: u64) {
     let server = &mut plan.cluster.config;
     let is_small = |has: &String| has.parse::<u64>().is_ok_and(|has| has <= value);
@@ -216,9 +216,8 @@ fn read_while_ended(plan: &Plan, (_, to_ns): Window) -> Vec<EventPlan> {
 /// replaced in the next one (KAFKA-19862). Before that members begin anew, and what they had goes from one to the other.
 fn read_while_cleaned(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
     let mut dice = Dice::new(plan.seed, "groups read while cleaned");
-    let is_remote =
-        |group: &&ConsumerPlan| group.membership.is_some_and(|of| of.assignor.is_remote());
-    let groups: Vec<&ConsumerPlan> = plan.consumers.iter().filter(is_remote).collect();
+    let groups: Vec<&ConsumerPlan> =
+        plan.consumers.iter().filter(|group| is_remote(group)).collect();
     if groups.is_empty() || !dice.percent(60) {
         return Vec::new();
     }
@@ -339,8 +338,8 @@ fn moved_back(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
 /// Somebody asks for positions of which transactions say something that is not replicated yet.
 fn asked_while_written(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
     let mut dice = Dice::new(plan.seed, "asked while written");
-    let topics = topics_with_positions(plan);
-    if topics.is_empty() || !dice.percent(45) {
+    let (groups, topics) = (groups_with_positions(plan), topics_with_positions(plan));
+    if groups.is_empty() || !dice.percent(45) {
         return Vec::new();
     }
     let mut events = Vec::new();
@@ -350,7 +349,7 @@ fn asked_while_written(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> 
         events.push(lasting(at_ns, lasts, slow_brokers(extra_ns)));
         // the moment for which a position is not replicated is short
         for _ in 0..dice.between(40, 90) {
-            let group = format!("{}{}", TransactionStep::GROUPS, dice.between(1, 4));
+            let (group, _) = dice.pick(&groups);
             let operation = Operation::FetchPositions { group, topic: dice.pick(&topics) };
             events.push(asks(dice.between(at_ns, at_ns + lasts), operation));
         }

@@ -6,12 +6,12 @@
 //! broker ends in order. Draws come from streams of their own, so that the other seeds stay as they are.
 
 use super::adding::{
-    Window, add, asks, brokers, copied, lasting, reassigns, topics_with_positions, window,
+    Draw, Window, add_each, asks, brokers, copied, groups_with_positions, lasting, reassigns,
+    topics_with_positions,
 };
 use super::dice::Dice;
 use super::subscriptions::spare_topic;
 use super::timing::Timing;
-use crate::client::TransactionStep;
 use stormglass_scenarios::plan::{
     Action, Endpoint, EventPlan, LinkEffect, Operation, Plan, ProducerPlan,
 };
@@ -22,26 +22,25 @@ const MADE: &str = "spare-away";
 /// The same of topics that the controller places.
 const PLACED: &str = "spare-leaving";
 
+const SORTS: [Draw; 10] = [
+    made_while_away,
+    moved_while_waiting,
+    anew_while_ending,
+    positions_from_both,
+    positions_deleted,
+    moved_while_written,
+    deleted_while_waiting,
+    asked_while_moved,
+    anew_without_ids,
+    placed_while_leaving,
+];
+
 /// Adds them to a storm.
 pub(super) fn storm(plan: &mut Plan) {
     if plan.topics.is_empty() || plan.cluster.brokers.is_empty() {
         return;
     }
-    let window = window(plan);
-    for events in [
-        made_while_away(plan, window),
-        moved_while_waiting(plan, window),
-        anew_while_ending(plan, window),
-        positions_from_both(plan, window),
-        positions_deleted(plan, window),
-        moved_while_written(plan, window),
-        deleted_while_waiting(plan, window),
-        asked_while_moved(plan, window),
-        anew_without_ids(plan, window),
-        placed_while_leaving(plan, window),
-    ] {
-        add(plan, window.1, events);
-    }
+    add_each(plan, &SORTS);
 }
 
 /// A topic is made whose first replicas are on a broker that is away, and fenced; sometimes all of them.
@@ -160,13 +159,13 @@ fn anew_while_ending(plan: &Plan, window: Window) -> Vec<EventPlan> {
 /// Somebody else gives groups positions whose positions come from transactions.
 fn positions_from_both(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
     let mut dice = Dice::new(plan.seed, "positions from both");
-    let topics = topics_with_positions(plan);
-    if topics.is_empty() || !dice.percent(30) {
+    let (groups, topics) = (groups_with_positions(plan), topics_with_positions(plan));
+    if groups.is_empty() || !dice.percent(30) {
         return Vec::new();
     }
     let mut events = Vec::new();
     for _ in 0..dice.between(4, 16) {
-        let group = format!("{}{}", TransactionStep::GROUPS, dice.between(0, 3));
+        let (group, _) = dice.pick(&groups);
         let topic = dice.pick(&topics);
         let offset = u32::try_from(dice.between(0, 1_000)).unwrap_or(0);
         let operation = Operation::CommitPositions { group, topic, offset };
@@ -178,13 +177,13 @@ fn positions_from_both(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> 
 /// Groups lose positions while transactions are about to give them others.
 fn positions_deleted(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
     let mut dice = Dice::new(plan.seed, "positions deleted while open");
-    let topics = topics_with_positions(plan);
-    if topics.is_empty() || !dice.percent(30) {
+    let (groups, topics) = (groups_with_positions(plan), topics_with_positions(plan));
+    if groups.is_empty() || !dice.percent(30) {
         return Vec::new();
     }
     let mut events = Vec::new();
     for _ in 0..dice.between(4, 12) {
-        let group = format!("{}{}", TransactionStep::GROUPS, dice.between(0, 3));
+        let (group, _) = dice.pick(&groups);
         let operation = Operation::DeletePositions { group, topic: dice.pick(&topics) };
         events.push(asks(dice.between(from_ns, to_ns), operation));
     }
@@ -370,17 +369,6 @@ mod tests {
 
     #[test]
     fn some_seeds_have_each_of_them() {
-        assert_some_seeds_have(&[
-            made_while_away,
-            moved_while_waiting,
-            anew_while_ending,
-            positions_from_both,
-            positions_deleted,
-            moved_while_written,
-            deleted_while_waiting,
-            asked_while_moved,
-            anew_without_ids,
-            placed_while_leaving,
-        ]);
+        assert_some_seeds_have(&SORTS);
     }
 }

@@ -4,11 +4,11 @@
 //! leaderships. Draws come from streams of their own, so that all else of a seed stays as it is.
 
 use super::adding::{
-    TRIES, Window, add, asks, brokers, copied, drawn_whole, lasting, reassigns, window,
+    TRIES, Window, add, asks, begins, brokers, down, drawn_whole, partition, reassigns, window,
 };
 use super::dice::Dice;
 use super::timing::Timing;
-use stormglass_scenarios::plan::{Action, EventPlan, Operation, Plan, TopicPlan};
+use stormglass_scenarios::plan::{EventPlan, Operation, Plan, TopicPlan};
 
 const MS: u64 = 1_000_000;
 const UNCLEAN: &str = "unclean.leader.election.enable";
@@ -77,17 +77,6 @@ fn whole(
     drawn_whole(plan, window.1, TRIES, || draw(plan, window, &mut dice)).unwrap_or_default()
 }
 
-/// A broker is down for a while.
-fn down(node: i32, at_ns: u64, for_ns: u64) -> EventPlan {
-    lasting(at_ns, for_ns, Action::ProcessCrash { node })
-}
-
-/// A time that leaves room for what takes so long, if there is one.
-fn begins(dice: &mut Dice, (from_ns, to_ns): Window, takes_ns: u64) -> Option<u64> {
-    let latest_ns = to_ns.checked_sub(takes_ns).filter(|latest| *latest > from_ns)?;
-    Some(dice.between(from_ns, latest_ns))
-}
-
 /// When nobody leads a partition, and its leader is back, ns.
 struct Leaderless {
     from_ns: u64,
@@ -108,15 +97,6 @@ fn leaderless(
     let followers = replicas.iter().skip(1).map(|id| down(*id, at_ns, goes_ns + SOON_NS - at_ns));
     let first = replicas.iter().take(1).map(|id| down(*id, goes_ns, to_ns - goes_ns));
     (followers.chain(first).collect(), Leaderless { from_ns, to_ns })
-}
-
-/// One of the topics' partitions that have followers.
-fn partition<'a>(
-    dice: &mut Dice,
-    topics: impl Iterator<Item = &'a TopicPlan>,
-) -> Option<(&'a TopicPlan, u32, &'a [i32])> {
-    let all = copied(topics);
-    (!all.is_empty()).then(|| dice.pick(&all))
 }
 
 /// All brokers are told the opposite of what a topic has of its own, and then nobody leads that while others are up.
@@ -206,6 +186,7 @@ mod tests {
     use crate::hunt::testing::assert_in_time;
     use crate::hunt::{SWARM, swarm};
     use std::collections::{BTreeMap, BTreeSet};
+    use stormglass_scenarios::plan::Action;
     use stormglass_scenarios::{Source, load};
 
     fn operations(plan: &Plan) -> impl Iterator<Item = &Operation> {

@@ -5,8 +5,8 @@
 //! from streams of their own, so that the other seeds stay as they are.
 
 use super::adding::{
-    TRIES, add, brokers, drawn_whole, is_classic, lasting, slow_brokers, topics_with_positions,
-    window,
+    TRIES, add, brokers, drawn_whole, is_classic, is_remote, lasting, slow_brokers,
+    topics_with_positions, window,
 };
 use super::dice::Dice;
 use super::timing::config_ms;
@@ -45,9 +45,8 @@ pub(super) fn storm(plan: &mut Plan) {
 /// (`ConsumerGroup.offsetExpirationCondition`), and nobody away but one member at most.
 pub(super) fn storm_of_heartbeats(plan: &mut Plan) {
     let mut dice = Dice::new(plan.seed, "old positions of heartbeats");
-    let is_remote =
-        |group: &&ConsumerPlan| group.membership.is_some_and(|of| of.assignor.is_remote());
-    let groups: Vec<ConsumerPlan> = plan.consumers.iter().filter(is_remote).cloned().collect();
+    let groups = plan.consumers.iter().filter(|group| is_remote(group));
+    let groups: Vec<ConsumerPlan> = groups.cloned().collect();
     if groups.is_empty() || forgets_producers(plan) || !dice.percent(30) {
         return;
     }
@@ -140,14 +139,11 @@ fn back(dice: &mut Dice, nodes: &[i32], group: &ConsumerPlan, at_ns: u64) -> Vec
     let down = away + dice.between(100, 500) * MS;
     let jumps_ns = at_ns + away;
     let slow = slow_brokers(dice.pick(&[250, 400]) * MS);
-    let jump = |node: &i32| {
-        lasting(jumps_ns, 2_000 * MS, Action::ClockJump { node: *node, by_ns: JUMP_NS })
-    };
     let others = [
         lasting(at_ns, down, Action::ClientCrash { client }),
         lasting(jumps_ns - 50 * MS, 1_500 * MS, slow),
     ];
-    nodes.iter().map(jump).chain(others).collect()
+    all_ahead(nodes, jumps_ns, 2_000 * MS).chain(others).collect()
 }
 
 /// Whether idle producers are forgotten within a storm.
@@ -207,8 +203,6 @@ mod tests {
         let base = load(&Source::library(SWARM).unwrap(), &[], 1).unwrap();
         let is_ahead =
             |event: &EventPlan| matches!(event.action, Action::ClockJump { by_ns: JUMP_NS, .. });
-        let is_remote =
-            |group: &ConsumerPlan| group.membership.is_some_and(|of| of.assignor.is_remote());
         let mut seeds = 0;
         for plan in (1..600).map(|seed| swarm(&base, seed)) {
             let has_some = plan.consumers.iter().any(is_remote);

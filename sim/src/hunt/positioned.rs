@@ -1,9 +1,8 @@
 //! Groups that have members, and get positions from transactions, too: of a producer that names no member, as those of
 //! before KIP-447 do, and in a topic that the members do not read. Transactions end while the members rebalance, in
-//! either protocol. Draws come from streams of their own, so that the
-//! other seeds stay as they are.
+//! either protocol. Draws come from streams of their own, so that the other seeds stay as they are.
 
-use super::adding::{Window, add, lasting, window};
+use super::adding::{Window, add, groups_with_positions, lasting, window};
 use super::dice::Dice;
 use super::timing::config_ms;
 use super::transactions::{allow_heartbeats, allows_heartbeats};
@@ -18,11 +17,11 @@ const MS: u64 = 1_000_000;
 pub(super) fn draw(plan: &mut Plan) {
     let mut dice = Dice::new(plan.seed, "members beside transactions");
     let (is_drawn, is_remote) = (dice.percent(60), dice.percent(50));
-    let producers = numbered(plan);
-    if producers.is_empty() || !is_drawn {
+    let given = groups_with_positions(plan);
+    if given.is_empty() || !is_drawn {
         return;
     }
-    let (number, topic) = dice.pick(&producers);
+    let (name, topic) = dice.pick(&given);
     let others = plan.topics.iter().map(|topic| topic.name.clone());
     let others: Vec<String> = others.filter(|name| *name != topic).collect();
     let Some(like) = plan.consumers.first().filter(|_| !others.is_empty()) else { return };
@@ -33,7 +32,7 @@ pub(super) fn draw(plan: &mut Plan) {
     };
     let count = dice.pick(&[2, 2, 3]);
     let mut group = ConsumerPlan {
-        group: format!("{}{number}", TransactionStep::GROUPS),
+        group: name,
         topics: vec![dice.pick(&others)],
         count,
         azs: (0..count).map(|_| dice.index(azs)).collect(),
@@ -71,21 +70,6 @@ fn let_in(dice: &mut Dice, plan: &mut Plan, is_remote: bool) {
     if plan.consumers.iter().all(|group| group.membership.is_none()) {
         set("group.initial.rebalance.delay.ms", "200");
     }
-}
-
-/// Producers whose transactions give positions, by their numbers among all clients, which the groups of those positions
-/// have in their names; with the topics that they write to.
-fn numbered(plan: &Plan) -> Vec<(u32, String)> {
-    let mut numbered = Vec::new();
-    let mut next = TransactionStep::FIRST_PRODUCER;
-    for producer in &plan.producers {
-        if producer.transactions.is_some_and(|of| of.positions) {
-            let all = next..next + producer.count;
-            numbered.extend(all.map(|number| (number, producer.topic.clone())));
-        }
-        next += producer.count;
-    }
-    numbered
 }
 
 /// Groups that have members and get positions from transactions.

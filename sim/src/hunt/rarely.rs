@@ -2,12 +2,11 @@
 //! topic's replicas are throttled, a producer is clumsy, members with names of their own start anew all at once. Draws
 //! come from streams of their own, so that the other seeds stay as they are.
 
-use super::adding::{Window, add, asks, lasting, window};
+use super::adding::{Window, add, asks, groups_with_positions, lasting, window};
 use super::dice::Dice;
 use super::quotas;
 use super::settings;
 use super::storm::clash;
-use crate::client::TransactionStep;
 use stormglass_scenarios::plan::{Action, Assignor, EventPlan, Flaw, Operation, Plan, TopicPlan};
 
 const MS: u64 = 1_000_000;
@@ -75,9 +74,9 @@ fn groups(plan: &Plan, (from_ns, to_ns): Window) -> Changes {
         return Vec::new();
     }
     let topic = plan.topics[dice.index(plan.topics.len())].name.clone();
-    let transactions = plan.producers.iter().filter_map(|producer| producer.transactions);
-    let group = match transactions.clone().any(|of| of.positions) && dice.percent(60) {
-        true => format!("{}{}", TransactionStep::GROUPS, dice.between(0, 3)),
+    let given = groups_with_positions(plan);
+    let group = match !given.is_empty() && dice.percent(60) {
+        true => dice.pick(&given).0,
         false => SPARE.to_owned(),
     };
     let (mut at_ns, mut changes) = (dice.between(from_ns, to_ns), Vec::new());

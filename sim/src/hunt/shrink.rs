@@ -230,6 +230,7 @@ impl Search<'_> {
                 });
             }
         }
+        // of a few configs plans name no default: those are there only where they are drawn
         let mut drawn: Vec<String> = self.best.cluster.config.keys().cloned().collect();
         drawn.retain(|key| !base.cluster.config.contains_key(key));
         for key in drawn {

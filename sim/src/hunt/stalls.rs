@@ -4,7 +4,8 @@
 //! streams of their own, so that the other seeds stay as they are.
 
 use super::adding::{
-    OFFSETS_TOPIC, Window, add, asks, brokers, lasting, server, sets_min_isr, slow_brokers, window,
+    Draw, OFFSETS_TOPIC, Window, add_each, asks, brokers, lasting, server, sets_min_isr,
+    slow_brokers,
 };
 use super::dice::Dice;
 use stormglass_scenarios::plan::{Action, ConsumerPlan, EventPlan, Operation, Plan};
@@ -15,20 +16,15 @@ const STALLED: &str = "spare-stalled";
 /// A topic that no client of the plan has. Members that subscribe by a regular expression do.
 const OPEN: &str = "spare-open";
 
+const SORTS: [Draw; 4] =
+    [positions_with_few, changed_while_elected, deleted_while_open, busy_coordinators];
+
 /// Adds them to a storm.
 pub(super) fn storm(plan: &mut Plan) {
     if plan.topics.is_empty() || plan.cluster.brokers.is_empty() {
         return;
     }
-    let window = window(plan);
-    for events in [
-        positions_with_few(plan, window),
-        changed_while_elected(plan, window),
-        deleted_while_open(plan, window),
-        busy_coordinators(plan, window),
-    ] {
-        add(plan, window.1, events);
-    }
+    add_each(plan, &SORTS);
 }
 
 /// All replicas of the positions must be in sync, and one stands still: what was taken before it is missed waits for
@@ -137,11 +133,6 @@ mod tests {
 
     #[test]
     fn some_seeds_have_each_of_them() {
-        assert_some_seeds_have(&[
-            positions_with_few,
-            changed_while_elected,
-            deleted_while_open,
-            busy_coordinators,
-        ]);
+        assert_some_seeds_have(&SORTS);
     }
 }

@@ -4,30 +4,28 @@
 //! streams of their own, so that the other seeds stay as they are.
 
 use super::adding::{
-    TRIES, Window, add, asks, brokers, drawn_whole, is_classic, lasting, slow_brokers,
-    topics_with_positions, window,
+    Draw, TRIES, Window, add_each, asks, brokers, drawn_whole, groups_with_positions, is_classic,
+    lasting, slow_brokers,
 };
 use super::dice::Dice;
 use super::timing::config_ms;
-use crate::client::TransactionStep;
 use stormglass_scenarios::plan::{Action, ConsumerPlan, EventPlan, Operation, Plan};
 
 const MS: u64 = 1_000_000;
 /// A topic that no client of the plan reads, by whatever expression: a group without members may get positions in it.
 const BESIDE: &str = "beside";
 
+const SORTS: [Draw; 5] = [
+    commits_beside_members,
+    leaves_late,
+    groups_deleted_while_open,
+    removed,
+    removed_while_joining,
+];
+
 /// Adds them to a storm.
 pub(super) fn storm(plan: &mut Plan) {
-    let window = window(plan);
-    for events in [
-        commits_beside_members(plan, window),
-        leaves_late(plan, window),
-        groups_deleted_while_open(plan, window),
-        removed(plan, window),
-        removed_while_joining(plan, window),
-    ] {
-        add(plan, window.1, events);
-    }
+    add_each(plan, &SORTS);
 }
 
 /// A tool commits positions for groups at any time: mostly they have members, and it is refused.
@@ -146,7 +144,8 @@ fn removed_when_back(
 /// are slow, and markers come late.
 fn groups_deleted_while_open(plan: &Plan, (from_ns, to_ns): Window) -> Vec<EventPlan> {
     let mut dice = Dice::new(plan.seed, "groups deleted while open");
-    if topics_with_positions(plan).is_empty() || !dice.percent(45) {
+    let groups = groups_with_positions(plan);
+    if groups.is_empty() || !dice.percent(45) {
         return Vec::new();
     }
     let mut events = Vec::new();
@@ -155,7 +154,7 @@ fn groups_deleted_while_open(plan: &Plan, (from_ns, to_ns): Window) -> Vec<Event
         let at_ns = dice.between(from_ns, to_ns.saturating_sub(lasts).max(from_ns));
         events.push(lasting(at_ns, lasts, slow_brokers(dice.pick(&[80, 150, 250]) * MS)));
         for _ in 0..dice.between(12, 24) {
-            let group = format!("{}{}", TransactionStep::GROUPS, dice.between(0, 4));
+            let (group, _) = dice.pick(&groups);
             let operation = Operation::DeleteGroup { group };
             events.push(asks(dice.between(at_ns, at_ns + lasts), operation));
         }
@@ -172,13 +171,7 @@ mod tests {
 
     #[test]
     fn some_seeds_have_each_of_them() {
-        assert_some_seeds_have(&[
-            commits_beside_members,
-            leaves_late,
-            groups_deleted_while_open,
-            removed,
-            removed_while_joining,
-        ]);
+        assert_some_seeds_have(&SORTS);
     }
 
     #[test]

@@ -1,12 +1,9 @@
 //! What tests of storms look at.
 
-use super::adding::{Window, window};
+use super::adding::{Draw, window};
 use super::{SWARM, rarely, swarm};
 use stormglass_scenarios::plan::{EventPlan, Plan};
 use stormglass_scenarios::{Source, load};
-
-/// Draws one sort of what is added to a storm.
-pub(super) type Draw = fn(&Plan, Window) -> Vec<EventPlan>;
 
 /// Each sort is part of some storms, and not of most.
 pub(super) fn assert_some_seeds_have(draws: &[Draw]) {

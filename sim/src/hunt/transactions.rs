@@ -169,7 +169,7 @@ pub(super) fn allow_heartbeats(dice: &mut Dice, plan: &mut Plan) {
     plan.cluster.config.insert(protocols.to_owned(), "classic,consumer".to_owned());
 }
 
-/// Whether they may have some. Plans have all configs of a cluster: what nobody has drawn is Kafka's default.
+/// Whether they may have some. Plans name what nobody has drawn, too: that is Kafka's default.
 pub(super) fn allows_heartbeats(plan: &Plan) -> bool {
     let protocols = plan.cluster.config.get("group.coordinator.rebalance.protocols");
     protocols.is_some_and(|protocols| protocols.contains("consumer"))

@@ -305,8 +305,8 @@ impl World {
     }
 }
 
-/// `client.id` of a group's member.
-fn client_id(group: &str, member: u32) -> Arc<str> {
+/// `client.id` of a group's member, and its `group.instance.id` where it has one.
+pub(super) fn client_id(group: &str, member: u32) -> Arc<str> {
     format!("{group}-{member}").into()
 }
 

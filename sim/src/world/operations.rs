@@ -3,6 +3,7 @@
 use super::World;
 use super::clients::ClientKind;
 use super::event::Event;
+use super::load::client_id;
 use super::{SECOND_NS, client_quotas, flawed, looks};
 use crate::client::{ConnectionConfig, Operator, Task};
 use bytes::Bytes;
@@ -249,7 +250,7 @@ impl World {
 /// The name that one in four of those who commit positions has (`group.instance.id`): a consumer that divides nothing
 /// says it, too, where it is configured. It is that of the group's first member, if that has one.
 fn named(group: &str, offset: u32) -> Option<Arc<str>> {
-    (offset % 4 == 1).then(|| format!("{group}-0").into())
+    (offset % 4 == 1).then(|| client_id(group, 0))
 }
 
 /// Of what is of a kind, and has a name; no name is all brokers.
@@ -268,9 +269,9 @@ fn altered((kind, name): (i8, &str), (op, key): (ConfigOp, &str), value: Option<
     })
 }
 
-/// Takes static members out of a group, named as [`World::consumer`] does, and by nothing else.
+/// Takes static members out of a group, by their names alone.
 fn removes(group: &str, count: u32) -> Request {
-    let name = |member: u32| ("".into(), Some(format!("{group}-{member}").into()));
+    let name = |member: u32| ("".into(), Some(client_id(group, member)));
     let members = (0..count).map(name).collect();
     Request::LeaveGroup(LeaveGroupRequest { group: group.into(), members })
 }
@@ -294,30 +295,33 @@ fn takes_id(group: &str, session_ms: u32) -> Request {
     }))
 }
 
+/// Topics whose replicas the controller places, all alike; `None`: no request can name so many.
+fn placed(
+    names: &[String],
+    (partitions, replicas): (u32, u32),
+    config: &BTreeMap<String, String>,
+) -> Option<Request> {
+    let (partitions, replication_factor) =
+        (i32::try_from(partitions).ok()?, i16::try_from(replicas).ok()?);
+    let topic = |name: &String| NewTopic {
+        name: name.as_str().into(),
+        placement: Placement::Automatic { partitions, replication_factor },
+        config: config.clone(),
+    };
+    let topics = names.iter().map(topic).collect();
+    Some(Request::CreateTopics(CreateTopicsRequest { topics, validate_only: false }))
+}
+
 /// What is asked about topics that the controller places, lists, and configs of groups, for a transaction, and by who
 /// was a member before.
 fn settings_request(operation: &Operation) -> Option<Request> {
     Some(match operation {
         Operation::PlaceTopic { topic, partitions, replicas } => {
-            let placement = Placement::Automatic {
-                partitions: i32::try_from(*partitions).ok()?,
-                replication_factor: i16::try_from(*replicas).ok()?,
-            };
-            let topic =
-                NewTopic { name: topic.as_str().into(), placement, config: BTreeMap::new() };
-            Request::CreateTopics(CreateTopicsRequest { topics: vec![topic], validate_only: false })
+            let topics = std::slice::from_ref(topic);
+            placed(topics, (*partitions, *replicas), &BTreeMap::new())?
         }
         Operation::PlaceTopics { topics, partitions, replicas, config } => {
-            let topic = |name: &String| {
-                let placement = Placement::Automatic {
-                    partitions: i32::try_from(*partitions).ok()?,
-                    replication_factor: i16::try_from(*replicas).ok()?,
-                };
-                let (name, config) = (name.as_str().into(), config.clone());
-                Some(NewTopic { name, placement, config })
-            };
-            let topics = topics.iter().map(topic).collect::<Option<Vec<NewTopic>>>()?;
-            Request::CreateTopics(CreateTopicsRequest { topics, validate_only: false })
+            placed(topics, (*partitions, *replicas), config)?
         }
         Operation::ChangeTopicList { topic, key, words, subtracts } => {
             let op = if *subtracts { ConfigOp::Subtract } else { ConfigOp::Append };
@@ -333,8 +337,8 @@ fn settings_request(operation: &Operation) -> Option<Request> {
             Request::InitProducerId(request)
         }
         Operation::LeaveLate { group, member } => {
-            // as `World::consumer` names it; another member id than any that a coordinator gives out
-            let instance: Arc<str> = format!("{group}-{member}").into();
+            let instance = client_id(group, *member);
+            // another member id than any that a coordinator gives out
             let members = vec![(format!("{instance}-former").into(), Some(instance))];
             Request::LeaveGroup(LeaveGroupRequest { group: group.as_str().into(), members })
         }
