@@ -148,21 +148,7 @@ pub(crate) fn deleted(p: &Partition, ledger: &mut Ledger, node: i32, offset: Off
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::recorder::testing::tp;
-    use stormglass_broker_core::seam::RemoteIndexes;
-
-    fn segment(id: u128, (base, end): (Offset, Offset)) -> RemoteSegment {
-        RemoteSegment {
-            id: RemoteSegmentId(id),
-            tp: tp(0),
-            base,
-            end,
-            bytes: 100,
-            max_timestamp: 0,
-            epochs: Vec::new(),
-            indexes: RemoteIndexes::default(),
-        }
-    }
+    use crate::checkers::testing::segment;
 
     fn stored(segments: &[(Offset, Offset)]) -> Stored {
         let mut stored = Stored::default();

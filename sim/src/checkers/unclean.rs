@@ -100,7 +100,7 @@ impl Unclean {
 #[cfg(test)]
 pub(super) mod testing {
     use super::*;
-    use crate::checkers::testing::registered;
+    use crate::checkers::testing::{partition_record, registered};
     use crate::recorder::testing::{TOPIC, tp};
     use stormglass_broker_core::config::ServerConfig;
     use stormglass_broker_core::ids::NodeId;
@@ -127,14 +127,10 @@ pub(super) mod testing {
         for (partition, (replicas, isr, adding, leader)) in (0..).zip(partitions) {
             let moving = Moving { removing: Vec::new(), adding: ids(adding) };
             let record = PartitionRecord {
-                tp: tp(partition),
-                replicas: ids(replicas),
                 isr: ids(isr),
                 moving: moving.kept(),
                 leader: leader.map(NodeId),
-                recovering: false,
-                leader_epoch: 0,
-                partition_epoch: 0,
+                ..partition_record(tp(partition), replicas)
             };
             image.apply(&MetadataRecord::Partition(record)).unwrap();
         }

@@ -17,16 +17,18 @@ use stormglass_broker_core::protocol::{
 /// its group here.
 pub(super) fn due(broker: &Broker, asked: &OffsetCommitRequest) -> Option<ErrorCode> {
     let OffsetCommitRequest { group, generation, member, instance, .. } = asked;
-    let state = || broker.classic_group(group).map(|of| of.state);
-    if *generation < 0 && is_open(state()) {
-        return Some(ErrorCode::None);
-    }
-    if *generation < 0 && member.is_empty() {
-        let has_heir = || {
-            let name = instance.as_ref().filter(|_| state().is_some_and(has_some));
-            name.is_some_and(|name| broker.member_named(group, name).is_some())
-        };
-        return has_members(broker, group).then(|| stranger(has_heir()));
+    if *generation < 0 {
+        let state = broker.classic_group(group).map(|of| of.state);
+        if is_open(state) {
+            return Some(ErrorCode::None);
+        }
+        if member.is_empty() {
+            let has_classic = state.is_some_and(has_some);
+            let name = instance.as_ref().filter(|_| has_classic);
+            let heir = name.and_then(|name| broker.member_named(group, name));
+            let has_members = has_classic || has_consumers(broker, group);
+            return has_members.then(|| stranger(heir.is_some()));
+        }
     }
     if let Some(known) = broker.classic_member(group, member) {
         let is_same = instance.is_none() || known.instance == instance.as_ref();
@@ -42,10 +44,9 @@ fn stranger(has_heir: bool) -> ErrorCode {
     if has_heir { ErrorCode::FencedInstanceId } else { ErrorCode::UnknownMemberId }
 }
 
-/// Whether a group that is coordinated here, and loaded, has members in either protocol.
-fn has_members(broker: &Broker, group: &str) -> bool {
-    let has_consumers = || broker.consumer_members(group).is_some_and(|count| count > 0);
-    broker.classic_group(group).is_some_and(|of| has_some(of.state)) || has_consumers()
+/// Whether a group that is coordinated here, and loaded, has members in the consumer protocol.
+fn has_consumers(broker: &Broker, group: &str) -> bool {
+    broker.consumer_members(group).is_some_and(|count| count > 0)
 }
 
 /// Whether a group in the classic protocol that is in a state, if it is known, takes positions of anybody who has no

@@ -37,23 +37,9 @@ fn may_end(known: &View, asked: &EndTxnRequest) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::bumped;
     use super::*;
-    use std::collections::BTreeSet;
     use stormglass_broker_core::protocol::{EndTxnResponse, ProducerIdAndEpoch};
-
-    fn known(state: TransactionState) -> View {
-        View {
-            producer: ProducerIdAndEpoch { id: 7, epoch: 3 },
-            last: ProducerIdAndEpoch { id: -1, epoch: 2 },
-            next_id: None,
-            is_epoch_each: true,
-            state,
-            partitions: BTreeSet::new(),
-            began_ms: -1,
-            timeout_ms: 60,
-            is_changing: false,
-        }
-    }
 
     /// Whether it is wrong to refuse an end, by whether that is a commit.
     fn is_wrong(known: &View, epoch: i16, rules: TransactionRules) -> [bool; 2] {
@@ -70,26 +56,26 @@ mod tests {
         use TransactionState::{CompleteAbort, CompleteCommit, Empty, Ongoing, PrepareAbort};
         let each = TransactionRules::EpochEach;
         for state in [Empty, CompleteCommit, CompleteAbort] {
-            assert_eq!(is_wrong(&known(state), 3, each), [true, false], "{state:?}");
-            assert_eq!(is_wrong(&known(state), 3, TransactionRules::Added), [false; 2]);
+            assert_eq!(is_wrong(&bumped(state), 3, each), [true, false], "{state:?}");
+            assert_eq!(is_wrong(&bumped(state), 3, TransactionRules::Added), [false; 2]);
         }
-        assert_eq!(is_wrong(&known(Ongoing), 3, each), [true; 2]);
-        assert_eq!(is_wrong(&known(Ongoing), 3, TransactionRules::Added), [true; 2]);
-        assert_eq!(is_wrong(&known(PrepareAbort), 3, each), [false; 2]);
+        assert_eq!(is_wrong(&bumped(Ongoing), 3, each), [true; 2]);
+        assert_eq!(is_wrong(&bumped(Ongoing), 3, TransactionRules::Added), [true; 2]);
+        assert_eq!(is_wrong(&bumped(PrepareAbort), 3, each), [false; 2]);
     }
 
     #[test]
     fn who_asks_once_more_or_too_early_may_be_refused() {
         use TransactionState::{CompleteCommit, Empty};
         let each = TransactionRules::EpochEach;
-        assert_eq!(is_wrong(&known(CompleteCommit), 2, each), [false; 2], "it was committed");
-        let changing = View { is_changing: true, ..known(Empty) };
+        assert_eq!(is_wrong(&bumped(CompleteCommit), 2, each), [false; 2], "it was committed");
+        let changing = View { is_changing: true, ..bumped(Empty) };
         assert_eq!(is_wrong(&changing, 3, each), [false; 2]);
         let concurrent = EndTxnResponse::refused(ErrorCode::ConcurrentTransactions);
         let producer = ProducerIdAndEpoch { id: 7, epoch: 3 };
         let (transactional_id, commit) = ("x".into(), false);
         let asked = EndTxnRequest { transactional_id, producer, commit, rules: each };
-        let told = wrongly(&known(Empty), &Request::EndTxn(asked), &Response::EndTxn(concurrent));
+        let told = wrongly(&bumped(Empty), &Request::EndTxn(asked), &Response::EndTxn(concurrent));
         assert_eq!(told, None);
     }
 }

@@ -67,29 +67,14 @@ fn is_retry(known: &View, asked: &EndTxnRequest) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::bumped;
     use super::*;
-    use std::collections::BTreeSet;
     use stormglass_broker_core::protocol::{
         EndTxnResponse, InitProducerIdResponse, TransactionalId,
     };
 
     fn producer(epoch: i16) -> ProducerIdAndEpoch {
         ProducerIdAndEpoch { id: 7, epoch }
-    }
-
-    /// In epoch 3, after a bump of epoch 2.
-    fn known(state: TransactionState) -> View {
-        View {
-            producer: producer(3),
-            last: ProducerIdAndEpoch { id: -1, epoch: 2 },
-            next_id: None,
-            is_epoch_each: true,
-            state,
-            partitions: BTreeSet::new(),
-            began_ms: -1,
-            timeout_ms: 60,
-            is_changing: false,
-        }
     }
 
     fn begins(known: &View, epoch: i16, error: ErrorCode) -> bool {
@@ -106,7 +91,7 @@ mod tests {
 
     #[test]
     fn who_bumps_its_epoch_once_more_is_not_fenced() {
-        let empty = known(TransactionState::Empty);
+        let empty = bumped(TransactionState::Empty);
         let fenced = ErrorCode::ProducerFenced;
         assert!(begins(&empty, 2, fenced) && begins(&empty, 3, fenced));
         assert!(!begins(&empty, 1, fenced), "somebody else has begun since");
@@ -131,10 +116,10 @@ mod tests {
             wrongly(known, &asked, &answer).is_some()
         };
         let each = TransactionRules::EpochEach;
-        let over = known(TransactionState::CompleteCommit);
+        let over = bumped(TransactionState::CompleteCommit);
         assert!(ends(&over, 2, each) && ends(&over, 3, each));
         assert!(!ends(&over, 1, each) && !ends(&over, 2, TransactionRules::Added));
-        let open = known(TransactionState::Ongoing);
+        let open = bumped(TransactionState::Ongoing);
         assert!(!ends(&open, 2, each), "of the transaction before");
     }
 }

@@ -53,6 +53,7 @@ fn is_right(image: &MetadataImage, kind: CoordinatorKind, found: &FoundCoordinat
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checkers::testing::{partition_record, registered};
     use stormglass_broker_core::error::ErrorCode;
     use stormglass_broker_core::ids::{TopicId, TopicPartition};
     use stormglass_broker_core::metadata::{MetadataRecord, PartitionRecord, RegisterBrokerRecord};
@@ -61,15 +62,7 @@ mod tests {
     fn image(groups: Option<i32>, transactions: Option<i32>) -> MetadataImage {
         let mut image = MetadataImage::default();
         for id in [1, 2] {
-            let record = RegisterBrokerRecord {
-                broker: NodeId(id),
-                incarnation: 1,
-                epoch: 0,
-                rack: None,
-                endpoint: None,
-                fenced: id == 2,
-                in_controlled_shutdown: false,
-            };
+            let record = RegisterBrokerRecord { fenced: id == 2, ..registered(id) };
             image.apply(&MetadataRecord::RegisterBroker(record)).unwrap();
         }
         for (id, name, leader) in
@@ -77,16 +70,9 @@ mod tests {
         {
             let id = TopicId(id);
             image.apply(&MetadataRecord::Topic { name: name.into(), id }).unwrap();
-            let record = PartitionRecord {
-                tp: TopicPartition::new(id, 0),
-                replicas: vec![NodeId(1), NodeId(2)],
-                isr: vec![NodeId(1)],
-                moving: None,
-                leader: leader.map(NodeId),
-                recovering: false,
-                leader_epoch: 0,
-                partition_epoch: 0,
-            };
+            let tp = TopicPartition::new(id, 0);
+            let leader = leader.map(NodeId);
+            let record = PartitionRecord { leader, ..partition_record(tp, &[1, 2]) };
             image.apply(&MetadataRecord::Partition(record)).unwrap();
         }
         image

@@ -34,7 +34,7 @@ pub(super) struct Open {
     pub(super) unknown: Vec<(TopicPartition, LeaderEpoch)>,
     /// Of a fetch: replicas that were cut since it came, and their high watermarks before.
     cut: Vec<(TopicPartition, Offset)>,
-    /// Of members in the classic protocol, and of readers.
+    /// What else its answer is compared with.
     pub(super) noted: Noted,
 }
 

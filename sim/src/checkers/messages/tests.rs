@@ -7,15 +7,18 @@ use super::{Says, Talk, answers, peers, written};
 use crate::checkers::history::History;
 use crate::checkers::ledger::Ledger;
 use crate::recorder::testing::{batch, tp};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use stormglass_broker_core::config::{ServerConfig, TopicConfig};
 use stormglass_broker_core::error::ErrorCode;
 use stormglass_broker_core::ids::{LeaderEpoch, NodeId, Offset, TopicPartition};
-use stormglass_broker_core::inspect::{Follower, LeadView, ProducerView, ReplicaView};
+use stormglass_broker_core::inspect::{
+    Follower, LeadView, ProducerView, ReplicaView, TransactionalIdView,
+};
 use stormglass_broker_core::log::{Log, LogConfig};
 use stormglass_broker_core::protocol::{
     EpochEndOffset, FetchPartition, FetchPartitionResponse, FetchRequest, FetchResponse,
-    IsolationLevel, JoinGroupRequest, ReplicaState, Request,
+    IsolationLevel, JoinGroupRequest, ProducerIdAndEpoch, ReplicaState, Request, TransactionState,
 };
 use stormglass_broker_core::records::{Batch, Records};
 
@@ -135,6 +138,21 @@ pub(super) fn join_request(member: &str) -> JoinGroupRequest {
         can_skip_assignment: false,
         client_id: "c".into(),
         client_host: "/h".into(),
+    }
+}
+
+/// A transactional id whose producer is in epoch 3, after a bump of epoch 2.
+pub(super) fn bumped(state: TransactionState) -> TransactionalIdView {
+    TransactionalIdView {
+        producer: ProducerIdAndEpoch { id: 7, epoch: 3 },
+        last: ProducerIdAndEpoch { id: -1, epoch: 2 },
+        next_id: None,
+        is_epoch_each: true,
+        state,
+        partitions: BTreeSet::new(),
+        began_ms: -1,
+        timeout_ms: 60,
+        is_changing: false,
     }
 }
 

@@ -89,19 +89,21 @@ pub(crate) fn open_positions<'a>(
 pub(crate) fn said_positions<'a>(
     batches: impl Iterator<Item = &'a Batch>,
 ) -> BTreeSet<(PositionKey, Offset)> {
-    let data = batches.filter(|batch| !batch.header.is_control());
-    let records = data.flat_map(|batch| batch.records().unwrap_or_default());
-    records.filter_map(|record| Some((key(&record)?, offset(&record)?))).collect()
+    records(batches).filter_map(|record| Some((key(&record)?, offset(&record)?))).collect()
 }
 
 /// Positions that a part of a log deletes.
 pub(super) fn deleted_positions<'a>(
     batches: impl Iterator<Item = &'a Batch>,
 ) -> impl Iterator<Item = PositionKey> {
-    let data = batches.filter(|batch| !batch.header.is_control());
-    let records = data.flat_map(|batch| batch.records().unwrap_or_default());
-    let tombstones = records.filter(|record| record.value.is_none());
+    let tombstones = records(batches).filter(|record| record.value.is_none());
     tombstones.filter_map(|record| key(&record))
+}
+
+/// Records of a part of a log, without markers.
+fn records<'a>(batches: impl Iterator<Item = &'a Batch>) -> impl Iterator<Item = Record> {
+    let data = batches.filter(|batch| !batch.header.is_control());
+    data.flat_map(|batch| batch.records().unwrap_or_default())
 }
 
 /// Positions that count at the end of a log.

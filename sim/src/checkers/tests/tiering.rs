@@ -1,22 +1,16 @@
 //! Logs whose older part is in remote storage.
 
 use super::rig::{Rig, fired};
+use crate::checkers::testing;
 use crate::recorder::testing::tp;
-use stormglass_broker_core::ids::{Offset, RemoteSegmentId};
+use stormglass_broker_core::ids::Offset;
 use stormglass_broker_core::log::EpochEntry;
-use stormglass_broker_core::seam::{RemoteIndexes, RemoteSegment, TraceEvent};
+use stormglass_broker_core::seam::{RemoteSegment, TraceEvent};
 
+/// In leader epoch 0.
 fn segment(id: u128, base: Offset, end: Offset) -> RemoteSegment {
-    RemoteSegment {
-        id: RemoteSegmentId(id),
-        tp: tp(0),
-        base,
-        end,
-        bytes: 100,
-        max_timestamp: 0,
-        epochs: vec![EpochEntry { epoch: 0, start_offset: 0 }],
-        indexes: RemoteIndexes::default(),
-    }
+    let epochs = vec![EpochEntry { epoch: 0, start_offset: 0 }];
+    RemoteSegment { epochs, ..testing::segment(id, (base, end)) }
 }
 
 fn deletes_below(rig: &mut Rig, offset: Offset) {
