@@ -203,6 +203,12 @@ impl Broker {
         self.role().into_iter().flat_map(|role| role.groups.consumer_groups(&role.image))
     }
 
+    /// Members of such groups, each with its group, for whoever asks for nothing else: a group's view has the hash of
+    /// its topics.
+    pub fn consumer_group_members(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<str>)> {
+        self.role().into_iter().flat_map(|role| role.groups.consumer_group_members())
+    }
+
     /// The producer of a transactional id that is coordinated here, and loaded; `None` also while that is
     /// about to change.
     #[must_use]

@@ -134,6 +134,14 @@ impl GroupCoordinator {
         })
     }
 
+    /// Members of groups in the consumer protocol, each with its group.
+    pub(crate) fn consumer_group_members(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<str>)> {
+        self.known_groups().flat_map(|(id, group)| {
+            let members = group.roster.consumer().into_iter().flat_map(ConsumerGroup::member_ids);
+            members.map(move |member| (id, member))
+        })
+    }
+
     /// A group, and a member of it that waits for what will not come.
     pub(crate) fn stranded_member(&self) -> Option<(&Arc<str>, &Arc<str>)> {
         let mut groups = self.known_groups();

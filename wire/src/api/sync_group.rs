@@ -30,9 +30,12 @@ pub(crate) fn decode(reader: &mut Reader, cx: &mut DecodeCx<'_>) -> Result<Asked
     reader.skip_tags()?;
     if says && (protocol_type.is_none() || protocol.is_none()) {
         // Kafka's `SyncGroupRequest.areMandatoryProtocolTypeAndNamePresent`
-        let error = ErrorCode::InconsistentGroupProtocol;
-        let (protocol_type, protocol, assignment) = (None, None, Bytes::new());
-        let refused = SyncGroupResponse { error, protocol_type, protocol, assignment };
+        let refused = SyncGroupResponse {
+            error: ErrorCode::InconsistentGroupProtocol,
+            protocol_type: None,
+            protocol: None,
+            assignment: Bytes::new(),
+        };
         return Ok(Asked::Edge(Response::SyncGroup(Box::new(refused))));
     }
     let request = SyncGroupRequest {

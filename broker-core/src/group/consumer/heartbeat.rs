@@ -109,9 +109,10 @@ pub(super) fn heartbeat(
     id: &Arc<str>,
     request: &ConsumerGroupHeartbeatRequest,
 ) -> Result<ConsumerGroupHeartbeatResponse, Refusal> {
+    check_room(draft.state(), given, id)?;
     let before = match &request.instance {
-        None => dynamic_member(draft.state(), given, id, request)?,
-        Some(instance) => static_member(draft, given, id, instance, request)?,
+        None => dynamic_member(draft.state(), id, request)?,
+        Some(instance) => static_member(draft, id, instance, request)?,
     };
     // as Kafka: a log that has lost its end after the cleaner had used that may know the
     // members and not the epoch, and nothing else would make such a group share out anew (hunt
@@ -144,11 +145,11 @@ pub(super) fn heartbeat(
     })
 }
 
-/// Whether another member has a place. Kafka looks at that first: also whoever says that it is a member, and is not,
-/// hears it (`throwIfConsumerGroupIsFull`).
-fn check_room(state: &State, given: &Given<'_>) -> Result<(), Refusal> {
+/// Whether a member has a place, or another one has. Kafka looks at that first: whoever says that it is a member, and
+/// is not, hears it, and so does whoever comes for the place of one with its name (`throwIfConsumerGroupIsFull`).
+fn check_room(state: &State, given: &Given<'_>, id: &Arc<str>) -> Result<(), Refusal> {
     let size_max = given.settings.size_max;
-    if state.members.len() < size_max {
+    if state.members.len() < size_max || state.members.contains_key(id) {
         return Ok(());
     }
     let message =
@@ -158,7 +159,6 @@ fn check_room(state: &State, given: &Given<'_>) -> Result<(), Refusal> {
 
 fn dynamic_member(
     state: &State,
-    given: &Given<'_>,
     id: &Arc<str>,
     request: &ConsumerGroupHeartbeatRequest,
 ) -> Result<Arc<Member>, Refusal> {
@@ -167,20 +167,14 @@ fn dynamic_member(
             check_epoch(member, request.epoch, request.owned.as_deref())?;
             Ok(Arc::clone(member))
         }
-        None => {
-            check_room(state, given)?;
-            match request.epoch {
-                JOIN_EPOCH => Ok(Arc::default()),
-                _ => Err(unknown(id, &request.group)),
-            }
-        }
+        None if request.epoch == JOIN_EPOCH => Ok(Arc::default()),
+        None => Err(unknown(id, &request.group)),
     }
 }
 
 /// A static member may take the place of one with its `group.instance.id` that has left.
 fn static_member(
     draft: &mut Draft<'_>,
-    given: &Given<'_>,
     id: &Arc<str>,
     instance: &Arc<str>,
     request: &ConsumerGroupHeartbeatRequest,
@@ -204,16 +198,8 @@ fn static_member(
             Ok(replace(draft, &holder, id, &member))
         }
         (Some(holder), Some(_)) => Err(fenced_by(&holder, id, instance)),
-        _ => {
-            let known = state.members.get(id).cloned();
-            if known.is_none() {
-                check_room(state, given)?;
-            }
-            match request.epoch {
-                JOIN_EPOCH => Ok(known.unwrap_or_default()),
-                _ => Err(unknown_instance(instance)),
-            }
-        }
+        _ if request.epoch == JOIN_EPOCH => Ok(state.members.get(id).cloned().unwrap_or_default()),
+        _ => Err(unknown_instance(instance)),
     }
 }
 

@@ -165,14 +165,16 @@ impl ConsumerGroup {
         members.flat_map(|m| self.current.topics_of(&m.subscription)).cloned().collect()
     }
 
-    /// Topics were created, deleted, or got more partitions. `name`: one that exists.
+    /// A topic was created or deleted, or its partitions are more, or elsewhere.
     pub(super) fn topic_changed(&mut self, name: &str) {
-        self.refresh |= !self.current.regexes.is_empty() || self.current.reads(name);
+        self.refresh = self.refresh || !self.current.regexes.is_empty() || self.current.reads(name);
     }
 
     /// Brokers have registered, or are no longer: their racks count, too.
     pub(super) fn brokers_changed(&mut self, image: &MetadataImage) {
-        self.refresh |= topics::metadata_hash(&self.current, image) != self.current.metadata_hash;
+        // most that befalls a broker befalls its partitions, too: then nothing has to be hashed to know
+        self.refresh = self.refresh
+            || topics::metadata_hash(&self.current, image) != self.current.metadata_hash;
     }
 
     /// Records that delete the group.
@@ -521,6 +523,11 @@ impl ConsumerGroup {
         let is_group_ahead = assignment_epoch > group_epoch;
         let is_ahead = |epoch: i32| is_group_ahead || epoch > *assignment_epoch;
         members.iter().find(|(_, member)| is_ahead(member.current.epoch)).map(|(id, _)| id)
+    }
+
+    /// Its members, as the last append left them; for checkers.
+    pub(in crate::group) fn member_ids(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.current.members.keys()
     }
 
     /// What it goes on with, as its log is led in an epoch; for checkers.

@@ -1,6 +1,7 @@
 //! What the log says of a group in the consumer protocol. Every change of it is a record first.
 
-use super::topics::{metadata_hash, read_by_members, size};
+use super::hash;
+use super::topics::{read_by_members, size};
 use crate::ids::{LeaderEpoch, TopicPartition};
 use crate::inspect::{ConsumerGroupView, ConsumerMemberView, ConsumerSaidView};
 use crate::metadata::MetadataImage;
@@ -261,7 +262,7 @@ impl State {
         image: &'a MetadataImage,
         knows_topics: bool,
     ) -> ConsumerGroupView<'a> {
-        let topics = read_by_members(self, image).into_iter();
+        let topics = read_by_members(self, image);
         let member = |(id, member): (&'a Arc<str>, &'a Arc<Member>)| {
             let Member { subscription, current } = &**member;
             let target = self.targets.get(id).into_iter().flat_map(|target| target.iter());
@@ -282,8 +283,8 @@ impl State {
             is_assigned: self.group_epoch == self.assignment_epoch,
             knows_topics,
             hash: self.metadata_hash,
-            hash_of_topics: metadata_hash(self, image),
-            topics: topics.map(|(name, topic)| (name, (topic.id, size(topic)))).collect(),
+            hash_of_topics: hash::of_topics(image, topics.values().copied()),
+            topics: topics.iter().map(|(name, topic)| (*name, (topic.id, size(topic)))).collect(),
             misowned: self.misowned(),
             members: self.members.iter().map(member).collect(),
         }

@@ -52,7 +52,7 @@ impl Expired {
 /// Groups that a node coordinates, and that have members.
 fn used(broker: &Broker) -> BTreeSet<Arc<str>> {
     let classic = broker.classic_groups().filter(|of| !of.members.is_empty()).map(|of| of.group);
-    let consumer = broker.consumer_groups().filter(|of| !of.members.is_empty()).map(|of| of.group);
+    let consumer = broker.consumer_group_members().map(|(group, _)| group);
     classic.chain(consumer).cloned().collect()
 }
 

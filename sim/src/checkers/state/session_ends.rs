@@ -86,9 +86,8 @@ impl SessionEnds {
 
 /// When the last session of a group ends.
 fn latest(broker: &Broker, group: &Arc<str>) -> Option<Instant> {
-    let groups = broker.consumer_groups();
-    let members = groups.filter(|of| of.group == group).flat_map(|of| of.members);
-    members.filter_map(|member| broker.member_session(group, member.id)).max()
+    let members = broker.consumer_group_members().filter(|(of, _)| *of == group);
+    members.filter_map(|(_, member)| broker.member_session(group, member)).max()
 }
 
 impl Known {

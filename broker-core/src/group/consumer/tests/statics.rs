@@ -40,6 +40,20 @@ fn a_name_that_is_taken_is_not_given_away() {
     assert_eq!(told.message.as_deref(), Some("Instance id two is unknown."));
 }
 
+/// Kafka's `throwIfConsumerGroupIsFull` comes before it looks for whoever has the name.
+#[test]
+fn who_comes_for_the_place_of_its_name_needs_room_beside_it() {
+    let mut rig = Rig::new(2);
+    rig.settings.size_max = 1;
+    rig.beat(&join_static("x", "one"));
+    assert_eq!(rig.beat(&join_static("y", "one")).error, ErrorCode::GroupMaxSizeReached);
+    assert_eq!(rig.beat(&gone_for_a_while("x", "one")).epoch, -2);
+    assert_eq!(rig.beat(&join_static("y", "one")).error, ErrorCode::GroupMaxSizeReached);
+    rig.settings.size_max = 2;
+    assert_eq!(rig.beat(&join_static("y", "one")).error, ErrorCode::None);
+    assert_eq!(rig.state().members.len(), 1);
+}
+
 #[test]
 fn partitions_of_a_static_member_wait_until_its_session_ends() {
     let mut rig = Rig::new(2);
