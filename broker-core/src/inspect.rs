@@ -186,10 +186,9 @@ impl Broker {
         self.role()?.groups.hanging_group()
     }
 
-    /// A group that is coordinated here, and a member of it in an epoch that the group has not got to.
-    #[must_use]
-    pub fn member_ahead(&self) -> Option<(&Arc<str>, &Arc<str>)> {
-        self.role()?.groups.member_ahead()
+    /// Groups that are coordinated here, each with a member of it in an epoch that the group has not got to.
+    pub fn members_ahead(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<str>)> {
+        self.role().into_iter().flat_map(|role| role.groups.members_ahead())
     }
 
     /// Whether a group's members speak the consumer protocol, if it has any and is coordinated here.

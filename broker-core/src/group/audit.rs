@@ -107,13 +107,11 @@ impl GroupCoordinator {
         groups.find(|(_, group)| is_idle(group)).map(|(id, _)| id)
     }
 
-    /// A group in the consumer protocol, and a member of it that is in an epoch which the group has not got to.
-    pub(crate) fn member_ahead(&self) -> Option<(&Arc<str>, &Arc<str>)> {
-        let mut groups = self.known_groups();
-        groups.find_map(|(id, group)| match &group.roster {
-            Roster::Classic(_) => None,
-            Roster::Consumer(group) => Some((id, group.ahead()?)),
-        })
+    /// Groups in the consumer protocol, each with a member of it that is in an epoch which the group has not got to.
+    pub(crate) fn members_ahead(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<str>)> {
+        let groups = self.known_groups();
+        let groups = groups.filter_map(|(id, group)| Some((id, group.roster.consumer()?)));
+        groups.flat_map(|(id, group)| group.ahead().map(move |member| (id, member)))
     }
 
     /// Whether a group's members speak the consumer protocol, if it has any.

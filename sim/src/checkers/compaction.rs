@@ -112,6 +112,12 @@ impl Keys {
         })
     }
 
+    /// Whether a key was deleted at some time, whatever was written with it since.
+    pub(crate) fn was_deleted(&self, key: &[u8], (committed, upto): (&EpochLog, Offset)) -> bool {
+        let mut written = self.committed(committed, (0, upto));
+        written.any(|(_, written)| written.key == key && written.value.is_none())
+    }
+
     /// As [`Self::is_deleted`], and nothing was written with the key since, committed or not.
     pub(crate) fn is_over(&self, key: &[u8], committed: (&EpochLog, Offset), now_ns: u64) -> bool {
         let newest = self.written.values().rev().find(|written| written.key == key);

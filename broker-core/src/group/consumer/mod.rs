@@ -516,13 +516,13 @@ impl ConsumerGroup {
         confirmed.find(|id| members.contains_key(*id) && !(is_guarded(id) && has_time(id)))
     }
 
-    /// A member in an epoch beyond that of the targets, or a group whose targets are beyond its own epoch; for
+    /// Members in an epoch beyond that of the targets, or all of a group whose targets are beyond its own epoch; for
     /// checkers.
-    pub(super) fn ahead(&self) -> Option<&Arc<str>> {
+    pub(super) fn ahead(&self) -> impl Iterator<Item = &Arc<str>> {
         let State { group_epoch, assignment_epoch, members, .. } = &self.current;
         let is_group_ahead = assignment_epoch > group_epoch;
-        let is_ahead = |epoch: i32| is_group_ahead || epoch > *assignment_epoch;
-        members.iter().find(|(_, member)| is_ahead(member.current.epoch)).map(|(id, _)| id)
+        let is_ahead = move |epoch: i32| is_group_ahead || epoch > *assignment_epoch;
+        members.iter().filter(move |(_, member)| is_ahead(member.current.epoch)).map(|(id, _)| id)
     }
 
     /// Its members, as the last append left them; for checkers.

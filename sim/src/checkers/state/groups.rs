@@ -1,5 +1,6 @@
 //! Groups in the consumer protocol (KIP-848): who shall have what.
 
+mod ahead;
 mod excused;
 mod shares;
 #[cfg(test)]
@@ -10,6 +11,7 @@ use super::{Moment, NodeView, Unaware};
 use crate::checkers::ledger::Ledger;
 use crate::checkers::partition::Partition;
 use crate::checkers::suite::OFFSETS_TOPIC;
+pub(super) use ahead::epochs;
 use excused::{group_key, is_over, may_be_back, may_be_torn, may_have_had, may_have_had_others};
 use shares::{misowned, shared, stranger, uneven, unknown, unowned, unranged, unsettled, vanished};
 use std::sync::Arc;
@@ -40,19 +42,6 @@ pub(super) fn look(
             format!("in group {} of coordinator {}, {flaw}", group.group, view.node)
         });
     }
-}
-
-/// No member is in an epoch that its group has not got to. Where the newest epochs are lost, the cleaner may have taken
-/// the ones before (hunt seed 9004155).
-pub(super) fn epochs((ledger, partitions): (&mut Ledger, &[Partition]), view: &NodeView<'_>) {
-    let ahead = view.broker.member_ahead();
-    let ahead = ahead.filter(|(group, _)| !may_be_torn(partitions, group));
-    says(ledger, OFFSETS_TOPIC, ahead.is_none(), &|| {
-        format!(
-            "coordinator {} knows a member in an epoch that its group has not got to: {ahead:?}",
-            view.node
-        )
-    });
 }
 
 /// A group that has gone over to the classic protocol, or is gone, is not in its coordinator's log as it was: whoever

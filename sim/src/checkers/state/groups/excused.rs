@@ -9,7 +9,7 @@ use stormglass_broker_core::ids::LeaderEpoch;
 use stormglass_broker_core::inspect::ConsumerGroupView;
 
 /// Whether something holds of the keys of a log in which coordinators keep groups.
-fn any_log(partitions: &[Partition], holds: impl Fn(&Partition, &Keys) -> bool) -> bool {
+pub(super) fn any_log(partitions: &[Partition], holds: impl Fn(&Partition, &Keys) -> bool) -> bool {
     let mut logs = partitions.iter().filter(|p| p.label.starts_with(OFFSETS_TOPIC));
     logs.any(|p| p.keys.as_ref().is_some_and(|keys| holds(p, keys)))
 }
